@@ -1,0 +1,51 @@
+//! The host program: trains generators, quantises them, exports them and measures them.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use upres::error::{Kind, Result};
+
+mod evaluate;
+mod export;
+mod quantise;
+mod train;
+
+/// Makes the generators that `upres` runs: trains, quantises, exports and measures them.
+#[derive(Debug, Parser)]
+#[command(name = "upres-host", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a generator on a folder of photographs
+    Train(train::Args),
+    /// Make an int8 generator of a trained one
+    Quantise(quantise::Args),
+    /// Write a trained generator as plain ONNX
+    Export(export::Args),
+    /// Score generators and resamplers on benchmark sets
+    Evaluate(evaluate::Args),
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
+    run(&Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("upres-host: {error}");
+        match error.kind() {
+            Kind::Usage => ExitCode::from(2),
+            Kind::Interrupted => ExitCode::from(130),
+            _ => ExitCode::FAILURE,
+        }
+    })
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    match &cli.command {
+        Command::Train(args) => train::run(args),
+        Command::Quantise(args) => quantise::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+    }
+}

@@ -1,0 +1,13 @@
+//! `upres-host train`: trains a generator on a folder of photographs.
+
+use std::process::ExitCode;
+use upres::error::{Error, Result};
+
+/// Options of `upres-host train`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs `upres-host train`.
+pub fn run(_args: &Args) -> Result<ExitCode> {
+    Err(Error::internal("not built yet"))
+}

@@ -1,0 +1,13 @@
+//! `upres completions`: writes shell completions and the man page.
+
+use std::process::ExitCode;
+use upres::error::{Error, Result};
+
+/// Options of `upres completions`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs `upres completions`.
+pub fn run(_args: &Args) -> Result<ExitCode> {
+    Err(Error::internal("not built yet"))
+}

@@ -1,0 +1,13 @@
+//! `upres info`: tells all about one generator.
+
+use std::process::ExitCode;
+use upres::error::{Error, Result};
+
+/// Options of `upres info`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs `upres info`.
+pub fn run(_args: &Args) -> Result<ExitCode> {
+    Err(Error::internal("not built yet"))
+}

@@ -1,0 +1,67 @@
+//! The device program: enlarges pictures where the camera is.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use upres::error::{Kind, Result};
+
+mod bench;
+mod compare;
+mod completions;
+mod info;
+mod models;
+mod sample;
+mod upscale;
+mod video;
+
+/// Super-resolution that runs where the camera is: enlarges pictures and videos with small trained networks.
+#[derive(Debug, Parser)]
+#[command(name = "upres", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Enlarge pictures, folders of pictures, or a Y4M stream
+    Upscale(upscale::Args),
+    /// Enlarge a video with the ffmpeg on this machine; audio and subtitles are copied
+    Video(video::Args),
+    /// List the generators at hand
+    Models(models::Args),
+    /// Tell all about one generator: card, size, work, operators, digest
+    Info(info::Args),
+    /// Measure a picture against its original: PSNR, SSIM, difference picture
+    Compare(compare::Args),
+    /// Time a generator on this machine, frame by frame
+    Bench(bench::Args),
+    /// Draw the sample picture
+    Sample(sample::Args),
+    /// Write shell completions or the man page
+    Completions(completions::Args),
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
+    run(&Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("upres: {error}");
+        match error.kind() {
+            Kind::Usage => ExitCode::from(2),
+            Kind::Interrupted => ExitCode::from(130),
+            _ => ExitCode::FAILURE,
+        }
+    })
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    match &cli.command {
+        Command::Upscale(args) => upscale::run(args),
+        Command::Video(args) => video::run(args),
+        Command::Models(args) => models::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Completions(args) => completions::run(args),
+    }
+}

@@ -1,0 +1,13 @@
+//! `upres models`: lists the generators at hand.
+
+use std::process::ExitCode;
+use upres::error::{Error, Result};
+
+/// Options of `upres models`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs `upres models`.
+pub fn run(_args: &Args) -> Result<ExitCode> {
+    Err(Error::internal("not built yet"))
+}

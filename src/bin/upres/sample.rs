@@ -1,0 +1,13 @@
+//! `upres sample`: draws the sample picture.
+
+use std::process::ExitCode;
+use upres::error::{Error, Result};
+
+/// Options of `upres sample`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs `upres sample`.
+pub fn run(_args: &Args) -> Result<ExitCode> {
+    Err(Error::internal("not built yet"))
+}

@@ -1,0 +1,1 @@
+//! What only the host program needs: data, training, quantisation, export.

@@ -1,0 +1,22 @@
+//! Super-resolution that runs where the camera is.
+//!
+//! Two programs, one idea. The *device* program (`upres`) enlarges pictures where the camera is, on tract; the *host*
+//! program (`upres-host`) makes the generators, on candle. They meet in exactly two things: the model [`card`] and the
+//! [`upscale::Generator`] trait (low-resolution planes in, high-resolution planes out). A candle network, a tract session
+//! and plain bicubic are the same thing to everyone else.
+//!
+//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`]), then pixels ([`codec`], [`onnx`]), then the
+//! idea ([`upscale`]), then the device or the host, then the programs. `tests/layers.rs` holds that order.
+
+pub mod card;
+pub mod codec;
+pub mod error;
+pub mod frame;
+pub mod geometry;
+pub mod onnx;
+pub mod upscale;
+
+#[cfg(feature = "device")]
+pub mod device;
+#[cfg(feature = "host")]
+pub mod host;

@@ -1,0 +1,1 @@
+//! ONNX files as data: reading with limits, writing, and working out what a graph is.
