@@ -1,1 +1,3 @@
 //! What only the host program needs: data, training, quantisation, export.
+
+pub mod chain;
