@@ -5,9 +5,9 @@ use upres::error::{Error, Result};
 
 /// Options of `upres-host train`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// Runs `upres-host train`.
-pub fn run(_args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
     Err(Error::internal("not built yet"))
 }
