@@ -5,15 +5,17 @@
 //! [`upscale::Generator`] trait (low-resolution planes in, high-resolution planes out). A candle network, a tract session
 //! and plain bicubic are the same thing to everyone else.
 //!
-//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`]), then pixels ([`codec`], [`onnx`]), then the
+//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`]), then pixels ([`resample`], [`colour`], [`codec`], [`onnx`]), then the
 //! idea ([`upscale`]), then the device or the host, then the programs. `tests/layers.rs` holds that order.
 
 pub mod card;
 pub mod codec;
+pub mod colour;
 pub mod error;
 pub mod frame;
 pub mod geometry;
 pub mod onnx;
+pub mod resample;
 pub mod upscale;
 
 #[cfg(feature = "device")]

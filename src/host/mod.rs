@@ -1,3 +1,4 @@
 //! What only the host program needs: data, training, quantisation, export.
 
 pub mod chain;
+pub mod degrade;

@@ -1,0 +1,157 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use std::path::PathBuf;
+
+/// A plane of repeatable noise in 0..1.
+fn noise(size: Size) -> Plane {
+    let mut state = 12345_u32;
+    Plane::from_fn(size, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 16_777_216.0
+    })
+}
+
+/// The benchmark sets, or `None` with a plain word where they are not at hand.
+fn bench() -> Option<PathBuf> {
+    let data = std::env::var_os("UPRES_DATA")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
+    let bench = data.join("bench");
+    if !bench.is_dir() {
+        println!("skipped: no benchmark sets in {} (set UPRES_DATA)", data.display());
+        return None;
+    }
+    Some(bench)
+}
+
+#[test]
+fn shrinking_by_four_is_matlab_bit_for_bit() {
+    let Some(bench) = bench() else { return };
+    let mut compared = 0;
+    for set in ["Set5", "Set14", "BSD100"] {
+        for entry in std::fs::read_dir(bench.join(set).join("HR")).unwrap() {
+            let path = entry.unwrap().path();
+            let (large, small) = (image::open(&path).unwrap(), path.to_string_lossy().replace("/HR/", "/LR_x4/"));
+            let small = image::open(small).unwrap();
+            let channels = large.color().channel_count() as usize;
+            let size = Size::new(large.width() as usize, large.height() as usize);
+            let (got, to) = shrink_u8(large.as_bytes(), size, channels, 4);
+            assert_eq!(to, Size::new(small.width() as usize, small.height() as usize));
+            assert!(got == small.as_bytes(), "{}", path.display());
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 119);
+}
+
+// import numpy as np, math
+// def cubic(x):
+//     a = abs(x)
+//     return 1.5*a**3-2.5*a**2+1 if a <= 1 else -.5*a**3+2.5*a**2-4*a+2 if a <= 2 else 0
+// def lanczos3(x): return float(np.sinc(x)*np.sinc(x/3)) if abs(x) < 3 else 0
+// def row(x, m, f, r):
+//     n = len(x); s = n/m; wide = max(1, s); out = []
+//     for i in range(m):
+//         u = (i+.5)*s-.5
+//         ks = range(math.floor(u-r*wide)-1, math.ceil(u+r*wide)+2)
+//         w = [f((u-k)/wide) for k in ks]
+//         out.append(sum(a*x[min(max(k, 0), n-1)] for a, k in zip(w, ks))/sum(w))
+//     return [round(v, 6) for v in out]
+// x = [.1, .9, .3, .5, .2]
+// for f, r in ((cubic, 2), (lanczos3, 3), (lambda t: max(0, 1-abs(t)), 1)):
+//     print(row(x, 7, f, r), row(x, 3, f, r))
+#[test]
+fn rows_agree_with_the_equation() {
+    let cases: [(Filter, [f32; 7], [f32; 3]); 3] = [
+        (
+            Filter::Bicubic,
+            [0.058017, 0.61312, 0.807289, 0.3, 0.455977, 0.390671, 0.184257],
+            [0.424638, 0.515166, 0.305797],
+        ),
+        (
+            Filter::Lanczos3,
+            [0.02921, 0.645361, 0.82188, 0.3, 0.433822, 0.416523, 0.174016],
+            [0.428725, 0.552621, 0.283435],
+        ),
+        (Filter::Bilinear, [0.1, 0.557143, 0.728571, 0.3, 0.442857, 0.371429, 0.2], [0.4, 0.477778, 0.3125]),
+    ];
+    let input = Plane { size: Size::new(5, 1), data: vec![0.1, 0.9, 0.3, 0.5, 0.2] };
+    for (filter, seven, three) in cases {
+        for expected in [&seven[..], &three[..]] {
+            let got = resize(&input, Size::new(expected.len(), 1), filter).data;
+            let close = got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 2e-6);
+            assert!(close && got.len() == expected.len(), "{filter:?}: {got:?} is not {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn nearest_and_area_by_hand() {
+    let input = Plane { size: Size::new(4, 1), data: vec![0.0, 1.0, 2.0, 3.0] };
+    let row = |to, filter| resize(&input, Size::new(to, 1), filter).data;
+    assert_eq!(row(8, Filter::Nearest), [0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
+    assert_eq!(row(2, Filter::Nearest), [1.0, 3.0]);
+    assert_eq!(row(2, Filter::Area), [0.5, 2.5]);
+    // Each of three covers 4/3 of an input: 0 and a third of 1; two thirds of 1 and of 2; a third of 2 and 3.
+    let thirds = row(3, Filter::Area);
+    assert!(thirds.iter().zip([0.25, 1.5, 2.75]).all(|(a, b)| (a - b).abs() < 1e-6), "{thirds:?}");
+}
+
+#[test]
+fn a_flat_picture_stays_flat_at_every_factor() {
+    let flat = Plane::from_fn(Size::new(13, 7), |_, _| 0.7);
+    for filter in Filter::ALL {
+        for to in [Size::new(1, 1), Size::new(5, 3), Size::new(13, 7), Size::new(29, 31), Size::new(104, 56)] {
+            let got = resize(&flat, to, filter);
+            assert_eq!(got.size, to);
+            assert!(got.data.iter().all(|x| (x - 0.7).abs() < 1e-6), "{filter:?} {to}");
+        }
+    }
+}
+
+#[test]
+fn the_same_size_is_the_same_picture() {
+    let picture = noise(Size::new(19, 11));
+    for filter in Filter::ALL {
+        let got = resize(&picture, picture.size, filter);
+        assert!(got.data.iter().zip(&picture.data).all(|(a, b)| (a - b).abs() < 1e-6), "{filter:?}");
+    }
+}
+
+#[test]
+fn rows_streamed_in_bands_equal_the_whole() {
+    let picture = noise(Size::new(17, 23));
+    let to = Size::new(40, 61);
+    for filter in Filter::ALL {
+        let whole = resize(&picture, to, filter);
+        let (across, down) = (Weights::new(17, to.width, filter), Weights::new(23, to.height, filter));
+        let mut row = vec![f32::NAN; to.width];
+        for y in 0..to.height {
+            let (first, taps) = down.taps(y);
+            let mut band = Plane::new(Size::new(to.width, taps.len()));
+            for k in 0..taps.len() {
+                across.filter_row(picture.row(first + k), band.row_mut(k));
+            }
+            down.blend_rows(y, |k| band.row(k - first), &mut row);
+            assert_eq!(row, whole.row(y), "{filter:?} row {y}");
+        }
+    }
+}
+
+#[test]
+fn gaussian_keeps_flat_areas_and_the_place_of_things() {
+    let (flat, to) = gaussian_shrink_u8(&[90; 3 * 30 * 18], Size::new(30, 18), 3, 3, 1.2);
+    assert_eq!((to, flat), (Size::new(10, 6), vec![90; 180]));
+    // A ramp that rises by 4 a pixel rises by 16 a small pixel, and small pixel i lies at 4i + 1.5.
+    let ramp: Vec<u8> = (0..60).map(|x| x * 4).collect();
+    let (small, _) = gaussian_shrink_u8(&ramp, Size::new(60, 1), 1, 4, 1.6);
+    for i in 3..12 {
+        assert_eq!(usize::from(small[i]), 16 * i + 6);
+    }
+}
+
+#[test]
+fn sides_that_do_not_divide_are_rounded_up() {
+    let (pixels, to) = shrink_u8(&[200; 11 * 7], Size::new(11, 7), 1, 4);
+    assert_eq!((to, pixels), (Size::new(3, 2), vec![200; 6]));
+}
