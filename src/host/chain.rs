@@ -6,6 +6,13 @@
 //! pixel (x·r + i, y·r + j) comes from channel j·r + i at (x, y); and `base` is bilinear enlargement.
 
 use crate::error::{Error, Result};
+use crate::frame::Plane;
+
+mod maps;
+mod store;
+
+pub use maps::Maps;
+pub use store::Recipe;
 
 /// One 3×3 convolution with bias.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +70,33 @@ impl Chain {
         self.layers.len().max(1)
     }
 
+    /// The equation itself, without clipping: a luma plane in, a plane `scale` times as large out.
+    ///
+    /// The chain must be valid.
+    pub fn forward(&self, plane: &Plane) -> Plane {
+        self.assemble(plane, &self.residual(plane, |_, _| ()))
+    }
+
+    /// The last convolution's r² maps. `observe` sees the index and the result of each layer, after its ReLU.
+    pub fn residual(&self, plane: &Plane, mut observe: impl FnMut(usize, &Maps<f32>)) -> Maps<f32> {
+        let mut maps = Maps::from_plane(plane);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let floor = if i + 1 == self.layers.len() { f32::NEG_INFINITY } else { 0.0 };
+            maps = maps.convolve(&layer.weight, layer.outputs, |o, sum| (sum + layer.bias[o]).max(floor));
+            observe(i, &maps);
+        }
+        maps
+    }
+
+    /// Adds the base of `plane` to the r² maps of its residual and shuffles.
+    pub fn assemble(&self, plane: &Plane, residual: &Maps<f32>) -> Plane {
+        let mut maps = Maps::from_plane(plane);
+        maps.replicate_border();
+        let mut sum = maps.convolve(&Self::base_kernel(self.scale), self.scale * self.scale, |_, base| base);
+        sum += residual;
+        sum.shuffle(self.scale)
+    }
+
     /// The bilinear base as a 3×3 kernel of r² outputs over an edge-replicated input: `[r·r][3][3]`. Output phase
     /// (i, j) lies at `(i + ½)/r − ½` from the centre of its low-resolution pixel.
     pub fn base_kernel(scale: usize) -> Vec<f32> {
@@ -82,9 +116,73 @@ impl Chain {
     }
 }
 
+/// Networks for tests.
+#[cfg(test)]
+impl Chain {
+    /// A repeatable network of hidden layers of `widths` channels with He-sized weights and a small last layer.
+    pub(crate) fn sketch(scale: usize, widths: &[usize]) -> Self {
+        let mut seed = 1u32;
+        let mut next = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        let mut layers = Vec::new();
+        let mut inputs = 1;
+        for (i, &outputs) in widths.iter().chain(&[scale * scale]).enumerate() {
+            let last = if i == widths.len() { 0.1 } else { 1.0 };
+            let size = last * (6.0 / (inputs * 9) as f32).sqrt();
+            let weight = (0..outputs * inputs * 9).map(|_| size * next()).collect();
+            let bias = (0..outputs).map(|_| 0.1 * last * next()).collect();
+            layers.push(Layer { inputs, outputs, weight, bias });
+            inputs = outputs;
+        }
+        Self { scale, layers }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Size;
+
+    /// Expected values by numpy:
+    /// ```python
+    /// import numpy as np
+    /// x = np.array([[.1, .9, .3], [.5, .2, .8]])
+    /// w1 = (np.arange(18) - 8).reshape(2, 1, 3, 3) / 20; b1 = [.05, -.1]
+    /// w2 = ((np.arange(72) * 7) % 19 - 9).reshape(4, 2, 3, 3) / 60; b2 = [.01, .02, -.03, 0]
+    /// def conv(x, w, b, mode='constant'):
+    ///     p = np.pad(x, ((0, 0), (1, 1), (1, 1)), mode=mode); h, v = x.shape[1:]
+    ///     return np.array([sum(w[o, c, i, j] * p[c, i:i+h, j:j+v] for c in range(len(x)) for i in range(3) for j in range(3)) + b[o] for o in range(len(w))])
+    /// res = conv(np.maximum(conv(x[None], w1, b1), 0), w2, b2)
+    /// t = [np.array([max(-d, 0), 1 - abs(d), max(d, 0)]) for d in (-.25, .25)]
+    /// base = conv(x[None], np.array([[np.outer(t[j], t[i])] for j in (0, 1) for i in (0, 1)]), [0]*4, 'edge')
+    /// s = base + res; y = np.zeros((4, 6))
+    /// for c in range(4): y[c//2::2, c%2::2] = s[c]
+    /// print(np.round(y, 6).tolist())
+    /// ```
+    #[test]
+    fn forward_equals_numpy() {
+        let x = Plane { size: Size::new(3, 2), data: vec![0.1, 0.9, 0.3, 0.5, 0.2, 0.8] };
+        let w1 = (0..18).map(|i| (i - 8) as f32 / 20.0).collect();
+        let w2 = (0..72).map(|i| ((i * 7) % 19 - 9) as f32 / 60.0).collect();
+        let chain = Chain {
+            scale: 2,
+            layers: vec![
+                Layer { inputs: 1, outputs: 2, weight: w1, bias: vec![0.05, -0.1] },
+                Layer { inputs: 2, outputs: 4, weight: w2, bias: vec![0.01, 0.02, -0.03, 0.0] },
+            ],
+        };
+        let y = chain.forward(&x);
+        let expected: [f32; 24] = [
+            0.0755, 0.458083, 0.77925, 0.7585, 0.536167, 0.158167, 0.075333, 0.23025, 0.45725, 0.627417, 0.4755,
+            0.433167, 0.309, 0.485333, 0.368667, 0.52025, 0.618167, 0.734333, 0.462417, 0.526667, 0.315833, 0.408167,
+            0.730083, 0.740167,
+        ];
+        for (got, want) in y.data.iter().zip(expected) {
+            assert!((got - want).abs() < 2e-6, "{:?}", y.data);
+        }
+    }
 
     #[test]
     fn base_kernel_is_bilinear() {
