@@ -18,9 +18,9 @@ pub fn rgb_from_ycbcr([y, cb, cr]: [f32; 3]) -> [f32; 3] {
     [r, (y - LUMA[0] * r - LUMA[2] * b) / LUMA[1], b]
 }
 
-/// MATLAB's `rgb2ycbcr` luma of an 8-bit colour, unrounded: `16 + (65.481 R + 128.553 G + 24.966 B)/255`, from 16 to 235.
-pub fn studio_luma([r, g, b]: [u8; 3]) -> f64 {
-    16.0 + (65.481 * f64::from(r) + 128.553 * f64::from(g) + 24.966 * f64::from(b)) / 255.0
+/// MATLAB's `rgb2ycbcr` luma of a colour of 0..1, unrounded: `16 + 65.481 R + 128.553 G + 24.966 B`, from 16 to 235.
+pub fn studio_luma([r, g, b]: [f64; 3]) -> f64 {
+    16.0 + 65.481 * r + 128.553 * g + 24.966 * b
 }
 
 #[cfg(test)]
@@ -33,9 +33,9 @@ mod tests {
         assert!(close(ycbcr_from_rgb([1.0; 3]), [1.0, 0.5, 0.5]));
         assert!(close(ycbcr_from_rgb([0.0, 0.0, 1.0]), [0.114, 1.0, 0.5 - 0.114 / 1.402]));
         assert!(close(ycbcr_from_rgb([1.0, 0.0, 0.0]), [0.299, 0.5 - 0.299 / 1.772, 1.0]));
-        assert!((studio_luma([255; 3]) - 235.0).abs() < 1e-9);
-        assert!((studio_luma([0; 3]) - 16.0).abs() < 1e-9);
-        assert!((studio_luma([10, 200, 30]) - 122.330_941_176).abs() < 1e-6);
+        assert!((studio_luma([1.0; 3]) - 235.0).abs() < 1e-9);
+        assert!((studio_luma([0.0; 3]) - 16.0).abs() < 1e-9);
+        assert!((studio_luma([10.0, 200.0, 30.0].map(|x| x / 255.0)) - 122.330_941_176).abs() < 1e-6);
     }
 
     #[test]

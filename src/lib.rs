@@ -5,7 +5,7 @@
 //! [`upscale::Generator`] trait (low-resolution planes in, high-resolution planes out). A candle network, a tract session
 //! and plain bicubic are the same thing to everyone else.
 //!
-//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`]), then pixels ([`resample`], [`colour`], [`codec`], [`onnx`]), then the
+//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`]), then pixels ([`resample`], [`colour`], [`metric`], [`codec`], [`onnx`]), then the
 //! idea ([`upscale`]), then the device or the host, then the programs. `tests/layers.rs` holds that order.
 
 pub mod card;
@@ -14,6 +14,7 @@ pub mod colour;
 pub mod error;
 pub mod frame;
 pub mod geometry;
+pub mod metric;
 pub mod onnx;
 pub mod resample;
 pub mod upscale;

@@ -253,7 +253,9 @@ fn shrink_by<F: Fn(f64) -> f64>(
                 *sum += w * f64::from(x);
             }
         }
-        sums.iter_mut().for_each(|sum| *sum = between(*sum));
+        for sum in &mut sums {
+            *sum = between(*sum);
+        }
         for (first, coefficients) in &across {
             for channel in 0..channels {
                 let samples = sums[first * channels + channel..].iter().step_by(channels);
