@@ -16,6 +16,7 @@ pub mod frame;
 pub mod geometry;
 pub mod metric;
 pub mod onnx;
+pub mod progress;
 pub mod resample;
 pub mod upscale;
 

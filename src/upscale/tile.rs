@@ -1,0 +1,251 @@
+//! How a picture is cut into windows: the only owner of halo arithmetic.
+//!
+//! Along each axis `n` pixels are covered by `k` equal windows of `w` pixels. Window `i` starts at
+//! `⌊i·(n − w)/(k − 1)⌋`, so the windows slide inwards at the border and none reaches past it: one concrete shape, and
+//! the network's own padding meets exactly the borders that it would meet in the whole picture. Neighbours overlap by at
+//! least two halos and are cut in the middle of the overlap, so what a window contributes lies a halo away from every edge
+//! of it that is not an edge of the picture: tiled equals untiled.
+//!
+//! A picture smaller than the smallest window that a model takes is placed at the window's top left and its last column and
+//! row are repeated; what they become is cut off.
+
+use crate::card::{Card, Tiling};
+use crate::error::{Error, Result};
+use crate::geometry::{Rect, Size};
+
+/// How a picture may be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TileOptions {
+    /// Longest side of a window in pixels; `None` chooses by halo, picture and threads.
+    pub side: Option<usize>,
+    /// Threads that work on windows at once; 0 counts as 1.
+    pub threads: usize,
+}
+
+impl Default for TileOptions {
+    fn default() -> Self {
+        Self { side: None, threads: 1 }
+    }
+}
+
+/// One window of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tile {
+    /// What the generator reads; reaches past the picture only where the picture is smaller than the model's windows.
+    pub window: Rect,
+    /// What the window contributes, in the picture's pixels. These regions partition the picture.
+    pub valid: Rect,
+}
+
+impl Tile {
+    /// The valid region inside the enlarged window.
+    pub fn inside(&self, scale: usize) -> Rect {
+        let (x, y) = (self.valid.x - self.window.x, self.valid.y - self.window.y);
+        Rect::new(x * scale, y * scale, Size::new(self.valid.size.width * scale, self.valid.size.height * scale))
+    }
+}
+
+/// Windows along one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Axis {
+    /// Pixels of the picture.
+    length: usize,
+    /// Pixels of each window.
+    window: usize,
+    /// Windows.
+    count: usize,
+}
+
+/// Where one window of an axis starts, and the half-open range that it contributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Axis {
+    /// Windows of exactly `window` pixels; `None` where the halo leaves nothing of them.
+    fn exact(length: usize, window: usize, halo: usize) -> Option<Self> {
+        if length <= window {
+            return Some(Self { length, window, count: 1 });
+        }
+        let room = window.checked_sub(2 * halo).filter(|&room| room > 0)?;
+        Some(Self { length, window, count: 1 + (length - window).div_ceil(room) })
+    }
+
+    /// As few windows as a longest side allows, and those no longer than they need to be, but at least `least` pixels.
+    fn fit(length: usize, side: usize, halo: usize, least: usize) -> Option<Self> {
+        let side = side.max(least);
+        let most = Self::exact(length, side.min(length.max(least)), halo)?;
+        let needed = (length + 2 * halo * (most.count - 1)).div_ceil(most.count);
+        let window = needed.next_multiple_of(4).max(least).min(most.window);
+        Self::exact(length, window, halo)
+    }
+
+    fn start(self, i: usize) -> usize {
+        match self.count {
+            1 => 0,
+            _ => (i as u64 * (self.length - self.window) as u64 / (self.count - 1) as u64) as usize,
+        }
+    }
+
+    /// One past what window `i` contributes: the middle of its overlap with the next.
+    fn cut(self, i: usize) -> usize {
+        if i + 1 == self.count {
+            return self.length;
+        }
+        usize::midpoint(self.start(i) + self.window, self.start(i + 1))
+    }
+
+    fn span(self, i: usize) -> Span {
+        let from = if i == 0 { 0 } else { self.cut(i - 1) };
+        Span { start: self.start(i), from, to: self.cut(i) }
+    }
+}
+
+/// A picture's windows, row by row from the top left. Plain numbers: copy it freely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    across: Axis,
+    down: Axis,
+}
+
+impl Grid {
+    /// Cuts `picture` for the generator of `card`.
+    ///
+    /// # Errors
+    /// A usage error where tiles are asked of a generator that cannot have them, or are too small for its halo; a model
+    /// error where a graph of fixed size cannot cover the picture.
+    pub fn new(card: &Card, picture: Size, options: &TileOptions) -> Result<Self> {
+        if picture.width == 0 || picture.height == 0 {
+            return Err(Error::input(format!("a picture of {picture} has no pixels")));
+        }
+        match (card.fixed_size(), &card.tiling) {
+            (Some(_), _) if options.side.is_some() => Err(Error::usage(format!(
+                "'{}' takes windows of one size only, so no tile size can be chosen",
+                card.name
+            ))
+            .fix("leave --tile out")),
+            (_, Tiling::Whole(reason)) if options.side.is_some() => {
+                Err(Error::usage(format!("'{}' cannot work in tiles: {reason}", card.name)).fix("leave --tile out"))
+            }
+            (Some(fixed), tiling) => Self::fixed(card, picture, fixed, tiling),
+            (None, Tiling::Whole(_)) => Ok(Self::whole(picture, card.min_side)),
+            (None, Tiling::Halo(halo)) => match options.side {
+                Some(side) => Self::asked(card, picture, *halo, side),
+                None => Self::chosen(picture, *halo, card.min_side, options.threads.max(1)),
+            },
+        }
+    }
+
+    fn whole(picture: Size, least: usize) -> Self {
+        let axis = |length: usize| Axis { length, window: length.max(least), count: 1 };
+        Self { across: axis(picture.width), down: axis(picture.height) }
+    }
+
+    fn fixed(card: &Card, picture: Size, fixed: Size, tiling: &Tiling) -> Result<Self> {
+        let refuse = |why: String| {
+            Error::model(format!("'{}' takes pictures of {fixed} only and {why}", card.name))
+                .fix("export it with dynamic height and width, or shrink the picture")
+        };
+        let halo = match tiling {
+            Tiling::Halo(halo) => *halo,
+            Tiling::Whole(_) if picture.width <= fixed.width && picture.height <= fixed.height => 0,
+            Tiling::Whole(reason) => return Err(refuse(format!("cannot work in tiles ({reason})"))),
+        };
+        let axis = |length, window| Axis::exact(length, window, halo);
+        match (axis(picture.width, fixed.width), axis(picture.height, fixed.height)) {
+            (Some(across), Some(down)) => Ok(Self { across, down }),
+            _ => Err(refuse(format!("its halo of {halo} pixels leaves nothing of a window"))),
+        }
+    }
+
+    fn asked(card: &Card, picture: Size, halo: usize, side: usize) -> Result<Self> {
+        let axis = |length| Axis::fit(length, side, halo, card.min_side);
+        match (axis(picture.width), axis(picture.height)) {
+            (Some(across), Some(down)) => Ok(Self { across, down }),
+            _ => Err(Error::usage(format!("tiles of {side} pixels are too small for '{}' (halo {halo})", card.name))
+                .fix(format!("give --tile at least {}", smallest_side(halo)))),
+        }
+    }
+
+    /// Tries the coarsest cut and finer ones, and takes the one whose slowest thread has the fewest pixels.
+    fn chosen(picture: Size, halo: usize, least: usize, threads: usize) -> Result<Self> {
+        let side = (16 * halo).clamp(128, 512.max(4 * halo));
+        let axes = |length: usize| {
+            let coarsest = Axis::fit(length, side, halo, least).map_or(1, |axis| axis.count);
+            (coarsest..coarsest + threads.min(32)).filter_map(move |count| {
+                let window = (length + 2 * halo * (count - 1)).div_ceil(count).next_multiple_of(4);
+                Axis::fit(length, window, halo, least)
+            })
+        };
+        let grids = axes(picture.height).flat_map(|down| axes(picture.width).map(move |across| Self { across, down }));
+        grids
+            .min_by_key(|grid| (grid.len().div_ceil(threads) as u64 * grid.window().area() as u64, grid.len()))
+            .ok_or_else(|| Error::internal(format!("no tiles found for {picture} with a halo of {halo}")))
+    }
+
+    /// The picture.
+    pub fn picture(&self) -> Size {
+        Size::new(self.across.length, self.down.length)
+    }
+
+    /// The one shape of every window.
+    pub fn window(&self) -> Size {
+        Size::new(self.across.window, self.down.window)
+    }
+
+    /// Whether the picture is smaller than a window, so that its edge is repeated to fill one.
+    pub fn is_padded(&self) -> bool {
+        self.across.window > self.across.length || self.down.window > self.down.length
+    }
+
+    /// Windows in all.
+    pub fn len(&self) -> usize {
+        self.across.count * self.down.count
+    }
+
+    /// Never: a picture has at least one window.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Windows beside each other.
+    pub fn columns(&self) -> usize {
+        self.across.count
+    }
+
+    /// Rows of windows.
+    pub fn rows(&self) -> usize {
+        self.down.count
+    }
+
+    /// Window `index`, counted along the rows; must be below [`Grid::len`].
+    pub fn tile(&self, index: usize) -> Tile {
+        let (x, y) = (self.across.span(index % self.across.count), self.down.span(index / self.across.count));
+        Tile {
+            window: Rect::new(x.start, y.start, self.window()),
+            valid: Rect::new(x.from, y.from, Size::new(x.to - x.from, y.to - y.from)),
+        }
+    }
+
+    /// Every window.
+    pub fn tiles(&self) -> impl ExactSizeIterator<Item = Tile> + use<> {
+        let grid = *self;
+        (0..grid.len()).map(move |index| grid.tile(index))
+    }
+
+    /// Bytes of one thread's window and of what becomes of it, as 32-bit floats.
+    pub fn window_bytes(&self, planes: usize, scale: usize) -> u64 {
+        self.window().area() as u64 * planes as u64 * (1 + (scale * scale) as u64) * 4
+    }
+}
+
+/// The smallest tile side that leaves something inside a halo.
+pub fn smallest_side(halo: usize) -> usize {
+    2 * halo + 1
+}
+
+#[cfg(test)]
+mod tests;

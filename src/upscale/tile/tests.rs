@@ -1,0 +1,118 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use crate::upscale::testing::card;
+
+/// Checks everything that holds for every grid.
+fn check(grid: Grid, halo: usize, picture: Size) {
+    let window = grid.window();
+    let mut covered = vec![0_u8; picture.area()];
+    assert_eq!(grid.tiles().len(), grid.len());
+    for tile in grid.tiles() {
+        assert_eq!(tile.window.size, window);
+        for (start, end, from, to, length) in [
+            (tile.window.x, tile.window.right(), tile.valid.x, tile.valid.right(), picture.width),
+            (tile.window.y, tile.window.bottom(), tile.valid.y, tile.valid.bottom(), picture.height),
+        ] {
+            assert!(from < to && start <= from && to <= end, "{tile:?}");
+            assert!(start == 0 || from >= start + halo, "the halo is missing before {tile:?}");
+            assert!(end >= length || to + halo <= end, "the halo is missing after {tile:?}");
+            assert!(end <= length || start == 0, "only a lone window reaches past the picture: {tile:?}");
+        }
+        for y in tile.valid.y..tile.valid.bottom() {
+            for x in tile.valid.x..tile.valid.right() {
+                covered[y * picture.width + x] += 1;
+            }
+        }
+    }
+    assert!(covered.iter().all(|&times| times == 1), "{grid:?} does not partition {picture}");
+}
+
+#[test]
+fn valid_regions_partition_every_picture_and_keep_their_halo() {
+    let lengths = [1, 2, 3, 7, 16, 17, 31, 32, 33, 64, 65, 100, 127, 211];
+    for halo in [0, 1, 3, 7, 20] {
+        for side in [1, 2, 8, 15, 16, 33, 41, 64, 300].into_iter().filter(|&side| side >= smallest_side(halo)) {
+            for (i, width) in lengths.into_iter().enumerate() {
+                let picture = Size::new(width, lengths[(i * 5 + side) % lengths.len()]);
+                let grid = Grid::new(&card(4, halo), picture, &TileOptions { side: Some(side), threads: 1 }).unwrap();
+                check(grid, halo, picture);
+                assert!(grid.window().width <= side && grid.window().height <= side);
+                assert!(!grid.is_padded());
+            }
+        }
+    }
+}
+
+#[test]
+fn chosen_grids_partition_and_feed_every_thread() {
+    for threads in [0, 1, 2, 3, 4, 7, 16, 64] {
+        for halo in [0, 1, 6, 34, 200] {
+            for picture in [Size::new(1, 1), Size::new(320, 180), Size::new(37, 1000), Size::new(640, 360)] {
+                let grid = Grid::new(&card(4, halo), picture, &TileOptions { side: None, threads }).unwrap();
+                check(grid, halo, picture);
+            }
+        }
+    }
+    let quarter = Grid::new(&card(4, 6), Size::new(320, 180), &TileOptions { side: None, threads: 4 }).unwrap();
+    assert_eq!(quarter.len() % 4, 0, "four threads share a camera frame evenly: {quarter:?}");
+}
+
+#[test]
+fn small_pictures_fill_one_window() {
+    let picture = Size::new(30, 20);
+    let grid = Grid::new(&card(2, 5), picture, &TileOptions { side: Some(64), threads: 1 }).unwrap();
+    assert_eq!((grid.len(), grid.window()), (1, picture));
+    let mut least = card(2, 5);
+    least.min_side = 24;
+    let grid = Grid::new(&least, picture, &TileOptions { side: Some(64), threads: 8 }).unwrap();
+    assert_eq!((grid.window(), grid.is_padded()), (Size::new(30, 24), true));
+    check(grid, 5, picture);
+    let grid = Grid::new(&least, Size::new(300, 20), &TileOptions { side: Some(11), threads: 8 }).unwrap();
+    assert_eq!(grid.window(), Size::new(24, 24), "tiles are never below the smallest side");
+    check(grid, 5, Size::new(300, 20));
+}
+
+#[test]
+fn fixed_sizes_are_kept_exactly() {
+    let mut fixed = card(4, 6);
+    fixed.fixed_size = Some([64, 48]);
+    for picture in [Size::new(64, 48), Size::new(10, 10), Size::new(65, 48), Size::new(640, 481), Size::new(20, 200)] {
+        let grid = Grid::new(&fixed, picture, &TileOptions::default()).unwrap();
+        assert_eq!(grid.window(), Size::new(64, 48));
+        assert_eq!(grid.is_padded(), picture.width < 64 || picture.height < 48);
+        check(grid, 6, picture);
+    }
+    assert!(Grid::new(&fixed, Size::new(9, 9), &TileOptions { side: Some(64), threads: 1 }).is_err());
+    fixed.tiling = Tiling::Halo(24);
+    let error = Grid::new(&fixed, Size::new(640, 480), &TileOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("halo of 24"), "{error}");
+}
+
+#[test]
+fn whole_pictures_are_never_cut_and_say_why() {
+    let mut whole = card(4, 0);
+    whole.tiling = Tiling::Whole("instance normalisation sees every pixel".into());
+    let picture = Size::new(3000, 2000);
+    let grid = Grid::new(&whole, picture, &TileOptions { side: None, threads: 8 }).unwrap();
+    assert_eq!((grid.len(), grid.window()), (1, picture));
+    let error = Grid::new(&whole, picture, &TileOptions { side: Some(128), threads: 1 }).unwrap_err();
+    assert!(error.to_string().contains("instance normalisation sees every pixel"), "{error}");
+    whole.fixed_size = Some([64, 64]);
+    assert!(Grid::new(&whole, Size::new(65, 64), &TileOptions::default()).is_err());
+    assert_eq!(Grid::new(&whole, Size::new(60, 64), &TileOptions::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn too_small_a_tile_is_refused_with_the_least_that_works() {
+    let error = Grid::new(&card(4, 6), Size::new(100, 100), &TileOptions { side: Some(12), threads: 1 }).unwrap_err();
+    assert!(error.to_string().contains("at least 13"), "{error}");
+    assert!(Grid::new(&card(4, 6), Size::new(100, 100), &TileOptions { side: Some(13), threads: 1 }).is_ok());
+    assert!(Grid::new(&card(4, 6), Size::new(0, 100), &TileOptions::default()).is_err());
+}
+
+#[test]
+fn the_middle_of_a_tile_lands_where_it_belongs() {
+    let tile = Tile { window: Rect::new(10, 20, Size::new(32, 32)), valid: Rect::new(16, 20, Size::new(20, 26)) };
+    assert_eq!(tile.inside(3), Rect::new(18, 0, Size::new(60, 78)));
+}
