@@ -12,6 +12,7 @@ pub mod card;
 pub mod codec;
 pub mod colour;
 pub mod error;
+pub mod evaluate;
 pub mod frame;
 pub mod geometry;
 pub mod metric;

@@ -1,13 +1,134 @@
-//! `upres-host evaluate`: scores generators on benchmark sets.
+//! `upres-host evaluate`: scores generators and resamplers on benchmark sets.
 
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use upres::error::{Error, Result};
+use upres::evaluate::{Gallery, Method, Report, Set, evaluate, page, table};
+use upres::progress::{Progress, readable, time_left};
+use upres::resample::Filter;
 
 /// Options of `upres-host evaluate`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// What to judge: an .onnx file, the name of a generator, or nearest, area, bilinear, bicubic, lanczos
+    #[arg(required = true, value_name = "MODEL")]
+    methods: Vec<String>,
+    /// A folder of originals, or one with HR/ and perhaps LR_x4/; may be given again
+    #[arg(long, required = true, value_name = "DIR")]
+    on: Vec<PathBuf>,
+    /// Enlargement; the generator's own where there is one, else 4
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=16))]
+    scale: Option<u8>,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Write a page of HTML with the tables and crops side by side; bicubic is measured beside the others
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Crops to show in the report
+    #[arg(long, default_value_t = 12, value_name = "N")]
+    crops: usize,
+    /// Side of a crop in pixels of the original
+    #[arg(long, default_value_t = 96, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
+    crop_side: u16,
+}
 
 /// Runs `upres-host evaluate`.
-pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
-    Err(Error::internal("not built yet"))
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let methods = methods(args)?;
+    let known = methods.iter().find_map(Method::scale);
+    let scale = args.scale.map(usize::from).or(known).unwrap_or(4);
+    let sets = args.on.iter().map(|folder| Set::open(folder, scale)).collect::<Result<Vec<_>>>()?;
+    let mut gallery = match &args.report {
+        Some(_) => Gallery::new(args.crops, args.crop_side.into()),
+        None => Gallery::closed(),
+    };
+    let watch = Watch::new(sets.iter().map(|set| set.pairs.len() as u64).sum());
+    let mut reports = Vec::new();
+    for set in &sets {
+        reports.push(evaluate(set, &methods, scale, &watch, &mut gallery)?);
+    }
+    watch.clear();
+    print(args, &reports);
+    if let Some(path) = &args.report {
+        write(path, &page(&reports, &gallery)?)?;
+        eprintln!("report: {}", path.display());
+    }
+    let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
+    if failed > 0 {
+        eprintln!("upres-host: {failed} pictures could not be measured and are in no mean");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was asked for, each under a name of its own; bicubic first where a report wants something to stand against.
+fn methods(args: &Args) -> Result<Vec<Method>> {
+    let mut methods: Vec<Method> = Vec::new();
+    let bicubic = args.report.is_some() && !args.methods.iter().any(|name| name == "bicubic");
+    let names = bicubic.then_some("bicubic").into_iter().chain(args.methods.iter().map(String::as_str));
+    for name in names {
+        let mut method = match Filter::by_name(name) {
+            Some(filter) => Method::resampler(filter),
+            None => return Err(Error::usage(format!("'{name}' is no resampler"))),
+        };
+        if methods.iter().any(|other| other.name == method.name) {
+            method.name = name.to_string();
+        }
+        if methods.iter().any(|other| other.name == method.name) {
+            return Err(Error::usage(format!("'{name}' was asked for twice")));
+        }
+        methods.push(method);
+    }
+    Ok(methods)
+}
+
+fn print(args: &Args, reports: &[Report]) {
+    if args.json {
+        println!("{}", serde_json::json!({ "sets": reports.iter().map(Report::to_json).collect::<Vec<_>>() }));
+        return;
+    }
+    for report in reports {
+        println!("{}", table(report));
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| Error::io("cannot write", path, e))
+}
+
+/// Pictures done and time left, on a terminal only.
+struct Watch {
+    done: AtomicU64,
+    total: u64,
+    begun: Instant,
+    shown: bool,
+}
+
+impl Watch {
+    fn new(total: u64) -> Self {
+        Self { done: AtomicU64::new(0), total, begun: Instant::now(), shown: std::io::stderr().is_terminal() }
+    }
+
+    /// Takes the line off the terminal again.
+    fn clear(&self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+impl Progress for Watch {
+    fn advance(&self, amount: u64) {
+        let done = self.done.fetch_add(amount, Ordering::Relaxed) + amount;
+        if self.shown {
+            let left = time_left(done, self.total, self.begun.elapsed());
+            let left = left.map_or_else(String::new, |time| format!(", {} left", readable(time)));
+            eprint!("\r\x1b[K{done} of {} pictures{left}", self.total);
+            let _ = std::io::stderr().flush();
+        }
+    }
 }
