@@ -162,6 +162,7 @@ mod tests {
     /// print(np.round(y, 6).tolist())
     /// ```
     #[test]
+    #[allow(clippy::unreadable_literal)]
     fn forward_equals_numpy() {
         let x = Plane { size: Size::new(3, 2), data: vec![0.1, 0.9, 0.3, 0.5, 0.2, 0.8] };
         let w1 = (0..18).map(|i| (i - 8) as f32 / 20.0).collect();

@@ -1,0 +1,144 @@
+//! The quantised chain in whole numbers: what an int8 generator means, bit for bit.
+//!
+//! The input luma becomes u8 at a step of 1/255. A layer is ONNX's `QLinearConv`: with inputs q of step s and zero point 0,
+//! weights w of step v(o), and outputs of step t and zero point z,
+//! `q'(o) = saturate(round_half_even((Σ w·q + b(o)) · (s·v(o)/t)) + z)`,
+//! the sum in 32-bit integers, the bracketed factor and the product with it in 32-bit floats as in ONNX Runtime. z is 0
+//! after hidden layers, so that saturation is their ReLU, and 128 after the last. The base picture never meets these
+//! numbers: `y = shuffle(base(x) + t·(q − 128))`.
+
+use super::chain::{Chain, Maps};
+use crate::error::{Error, Result};
+use crate::frame::Plane;
+
+/// Step of the quantised input: luma of 8-bit pictures lies on it, or nearly.
+pub const INPUT_STEP: f32 = 1.0 / 255.0;
+/// Zero point of the residual.
+pub const RESIDUAL_ZERO: u8 = 128;
+/// Up to here every whole number is a float32.
+const EXACT: usize = 1 << 24;
+
+/// One quantised 3×3 convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntegerLayer {
+    /// Channels in.
+    pub inputs: usize,
+    /// Channels out.
+    pub outputs: usize,
+    /// `[outputs][inputs][3][3]`, from −127 to 127.
+    pub weight: Vec<i8>,
+    /// Step of each output channel's weights.
+    pub weight_step: Vec<f32>,
+    /// `[outputs]`, in steps of input step × weight step.
+    pub bias: Vec<i32>,
+    /// Step of the outputs.
+    pub step: f32,
+}
+
+/// A quantised [`Chain`]: see the module's equations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntegerChain {
+    /// Enlargement r.
+    pub scale: usize,
+    /// The convolutions from input to output.
+    pub layers: Vec<IntegerLayer>,
+}
+
+impl IntegerChain {
+    /// Checks shapes, and that every step is a normal positive number.
+    pub fn validate(&self) -> Result<()> {
+        let mut channels = 1;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let fits = layer.inputs == channels
+                && layer.weight.len() == layer.outputs * layer.inputs * 9
+                && layer.bias.len() == layer.outputs
+                && layer.weight_step.len() == layer.outputs;
+            let steps = layer.weight_step.iter().chain([&layer.step]);
+            if !fits || !steps.clone().all(|s| s.is_normal() && *s > 0.0) {
+                return Err(Error::model(format!("quantised layer {i} does not fit its neighbours or has no step")));
+            }
+            channels = layer.outputs;
+        }
+        match channels == self.scale * self.scale && !self.layers.is_empty() {
+            true => Ok(()),
+            false => Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale))),
+        }
+    }
+
+    /// Zero point of the outputs of layer `index`.
+    pub fn zero(&self, index: usize) -> u8 {
+        if index + 1 == self.layers.len() { RESIDUAL_ZERO } else { 0 }
+    }
+
+    /// Step of the inputs of layer `index`.
+    pub fn input_step(&self, index: usize) -> f32 {
+        if index == 0 { INPUT_STEP } else { self.layers[index - 1].step }
+    }
+
+    /// Runs layer `index` on its quantised input maps. The chain must be valid.
+    pub fn layer(&self, index: usize, input: &Maps<u8>) -> Maps<u8> {
+        let layer = &self.layers[index];
+        let zero = self.zero(index);
+        let factors = layer.factors(self.input_step(index));
+        let finish = |o: usize, sum: i32| requantise(sum.saturating_add(layer.bias[o]), factors[o], zero);
+        if layer.inputs * 9 * 255 * 127 <= EXACT {
+            // Every partial sum is a whole number that float32 holds exactly, and floats are the faster.
+            let weight: Vec<f32> = layer.weight.iter().map(|&w| f32::from(w)).collect();
+            let input = input.map(|_, q| f32::from(q));
+            input.convolve(&weight, layer.outputs, |o, sum| finish(o, sum as i32))
+        } else {
+            let weight: Vec<i32> = layer.weight.iter().map(|&w| i32::from(w)).collect();
+            input.map(|_, q| i32::from(q)).convolve(&weight, layer.outputs, finish)
+        }
+    }
+
+    /// The quantised residual, r² maps around [`RESIDUAL_ZERO`].
+    pub fn residual(&self, plane: &Plane) -> Maps<u8> {
+        (0..self.layers.len()).fold(quantise_input(plane), |maps, i| self.layer(i, &maps))
+    }
+
+    /// The residual maps in the picture's unit.
+    pub fn dequantise(&self, residual: &Maps<u8>) -> Maps<f32> {
+        let step = self.layers.last().map_or(0.0, |last| last.step);
+        residual.map(|_, q| (i32::from(q) - i32::from(RESIDUAL_ZERO)) as f32 * step)
+    }
+
+    /// A luma plane in, a plane `scale` times as large out, without clipping. The chain must be valid.
+    pub fn forward(&self, plane: &Plane) -> Plane {
+        assemble(self.scale, plane, &self.dequantise(&self.residual(plane)))
+    }
+
+    /// Weights and biases.
+    pub fn parameters(&self) -> u64 {
+        self.layers.iter().map(|l| (l.weight.len() + l.bias.len()) as u64).sum()
+    }
+}
+
+impl IntegerLayer {
+    /// `s·v(o)/t` for each output channel, rounded as ONNX Runtime rounds it.
+    pub fn factors(&self, input_step: f32) -> Vec<f32> {
+        self.weight_step.iter().map(|&v| input_step * v / self.step).collect()
+    }
+}
+
+/// `QuantizeLinear` of the input at [`INPUT_STEP`]; what is not a number becomes 0.
+pub fn quantise_input(plane: &Plane) -> Maps<u8> {
+    Maps::from_plane(plane).map(|_, x| (x / INPUT_STEP).round_ties_even() as u8)
+}
+
+/// Adds the float base of `plane` to a residual and shuffles.
+fn assemble(scale: usize, plane: &Plane, residual: &Maps<f32>) -> Plane {
+    Chain { scale, layers: Vec::new() }.assemble(plane, residual)
+}
+
+/// Clamping before rounding, as ONNX Runtime does, gives what ONNX's order gives: the bounds are whole numbers. Adding
+/// 1.5·2²³ rounds half to even at the units, and leaves the whole number in the low bits.
+fn requantise(sum: i32, factor: f32, zero: u8) -> u8 {
+    const SHIFT: f32 = 12_582_912.0;
+    let zero = i32::from(zero);
+    let value = (sum as f32 * factor).clamp(-zero as f32, (255 - zero) as f32) + SHIFT;
+    (value.to_bits() as i32 - SHIFT.to_bits() as i32 + zero) as u8
+}
+
+#[cfg(test)]
+mod tests;
