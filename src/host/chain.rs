@@ -49,9 +49,10 @@ impl Chain {
             }
             channels = layer.outputs;
         }
-        match channels == self.scale * self.scale && !self.layers.is_empty() {
-            true => Ok(()),
-            false => Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale))),
+        if channels == self.scale * self.scale && !self.layers.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale)))
         }
     }
 

@@ -59,9 +59,10 @@ impl IntegerChain {
             }
             channels = layer.outputs;
         }
-        match channels == self.scale * self.scale && !self.layers.is_empty() {
-            true => Ok(()),
-            false => Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale))),
+        if channels == self.scale * self.scale && !self.layers.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale)))
         }
     }
 
@@ -77,18 +78,24 @@ impl IntegerChain {
 
     /// Runs layer `index` on its quantised input maps. The chain must be valid.
     pub fn layer(&self, index: usize, input: &Maps<u8>) -> Maps<u8> {
-        let layer = &self.layers[index];
         let zero = self.zero(index);
-        let factors = layer.factors(self.input_step(index));
-        let finish = |o: usize, sum: i32| requantise(sum.saturating_add(layer.bias[o]), factors[o], zero);
-        if layer.inputs * 9 * 255 * 127 <= EXACT {
-            // Every partial sum is a whole number that float32 holds exactly, and floats are the faster.
-            let weight: Vec<f32> = layer.weight.iter().map(|&w| f32::from(w)).collect();
-            let input = input.map(|_, q| f32::from(q));
-            input.convolve(&weight, layer.outputs, |o, sum| finish(o, sum as i32))
-        } else {
-            let weight: Vec<i32> = layer.weight.iter().map(|&w| i32::from(w)).collect();
-            input.map(|_, q| i32::from(q)).convolve(&weight, layer.outputs, finish)
+        let factors = self.layers[index].factors(self.input_step(index));
+        self.layers[index].convolve(input, |o, sum| requantise(sum, factors[o], zero))
+    }
+
+    /// The sums of layer `index`, bias included, in steps of input step × weight step.
+    pub fn sums(&self, index: usize, input: &Maps<u8>) -> Maps<i32> {
+        self.layers[index].convolve(input, |_, sum| sum)
+    }
+
+    /// Changes the step of what layer `index` gives, and with it the unit of the next layer's bias.
+    pub fn set_step(&mut self, index: usize, step: f32) {
+        let share = f64::from(self.layers[index].step) / f64::from(step);
+        self.layers[index].step = step;
+        if let Some(next) = self.layers.get_mut(index + 1) {
+            for bias in &mut next.bias {
+                *bias = (f64::from(*bias) * share).round_ties_even() as i32;
+            }
         }
     }
 
@@ -105,7 +112,12 @@ impl IntegerChain {
 
     /// A luma plane in, a plane `scale` times as large out, without clipping. The chain must be valid.
     pub fn forward(&self, plane: &Plane) -> Plane {
-        assemble(self.scale, plane, &self.dequantise(&self.residual(plane)))
+        self.assemble(plane, &self.residual(plane))
+    }
+
+    /// Adds the float base of `plane` to its quantised residual and shuffles.
+    pub fn assemble(&self, plane: &Plane, residual: &Maps<u8>) -> Plane {
+        Chain { scale: self.scale, layers: Vec::new() }.assemble(plane, &self.dequantise(residual))
     }
 
     /// Weights and biases.
@@ -119,16 +131,23 @@ impl IntegerLayer {
     pub fn factors(&self, input_step: f32) -> Vec<f32> {
         self.weight_step.iter().map(|&v| input_step * v / self.step).collect()
     }
+
+    fn convolve<U: Copy + Default>(&self, input: &Maps<u8>, finish: impl Fn(usize, i32) -> U) -> Maps<U> {
+        let finish = |o: usize, sum: i32| finish(o, sum.saturating_add(self.bias[o]));
+        if self.inputs * 9 * 255 * 127 <= EXACT {
+            // Every partial sum is a whole number that float32 holds exactly, and floats are the faster.
+            let weight: Vec<f32> = self.weight.iter().map(|&w| f32::from(w)).collect();
+            input.map(|_, q| f32::from(q)).convolve(&weight, self.outputs, |o, sum| finish(o, sum as i32))
+        } else {
+            let weight: Vec<i32> = self.weight.iter().map(|&w| i32::from(w)).collect();
+            input.map(|_, q| i32::from(q)).convolve(&weight, self.outputs, finish)
+        }
+    }
 }
 
 /// `QuantizeLinear` of the input at [`INPUT_STEP`]; what is not a number becomes 0.
 pub fn quantise_input(plane: &Plane) -> Maps<u8> {
     Maps::from_plane(plane).map(|_, x| (x / INPUT_STEP).round_ties_even() as u8)
-}
-
-/// Adds the float base of `plane` to a residual and shuffles.
-fn assemble(scale: usize, plane: &Plane, residual: &Maps<f32>) -> Plane {
-    Chain { scale, layers: Vec::new() }.assemble(plane, residual)
 }
 
 /// Clamping before rounding, as ONNX Runtime does, gives what ONNX's order gives: the bounds are whole numbers. Adding

@@ -1,5 +1,7 @@
 //! What only the host program needs: data, training, quantisation, export.
 
+pub mod calibrate;
 pub mod chain;
 pub mod degrade;
 pub mod integer;
+pub mod quantise;

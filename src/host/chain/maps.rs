@@ -181,6 +181,7 @@ fn interleave<T: Copy + Default>(weight: &[T], taps: usize) -> Vec<[T; BLOCK]> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)]
 mod tests {
     use super::*;
 
