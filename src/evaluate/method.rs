@@ -93,3 +93,87 @@ fn mapped(planes: &[Plane; 3], map: fn([f32; 3]) -> [f32; 3]) -> [Plane; 3] {
     }
     mapped
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::card::{Card, Precision, Tiling};
+    use crate::upscale::Plan;
+    use std::collections::BTreeMap;
+
+    /// Bicubic enlargement by two, posing as a network.
+    struct Fake(Card);
+
+    struct FakePlan(Size, usize);
+
+    impl Generator for Fake {
+        fn card(&self) -> &Card {
+            &self.0
+        }
+
+        fn plan(&self, input: Size) -> Result<Box<dyn Plan>> {
+            Ok(Box::new(FakePlan(input, self.0.colour.planes())))
+        }
+    }
+
+    impl Plan for FakePlan {
+        fn run(&mut self, input: &[f32], output: &mut [f32]) -> Result<()> {
+            let planes = input.chunks(self.0.area()).zip(output.chunks_mut(self.0.area() * 4));
+            for (small, large) in planes.take(self.1) {
+                let small = Plane { size: self.0, data: small.to_vec() };
+                large.copy_from_slice(&resize(&small, self.0.checked_scale(2)?, Filter::Bicubic).data);
+            }
+            Ok(())
+        }
+    }
+
+    fn fake(colour: Colour) -> Method {
+        Method::generator(Arc::new(Fake(Card {
+            name: "fake".into(),
+            scale: 2,
+            colour,
+            range: [0.0, 1.0],
+            tiling: Tiling::Halo(2),
+            precision: Precision::F32,
+            parameters: 0,
+            mac_per_pixel: 0.0,
+            fixed_size: None,
+            min_side: 1,
+            digest: String::new(),
+            training: BTreeMap::new(),
+            scores: BTreeMap::new(),
+        })))
+    }
+
+    #[test]
+    fn a_generator_that_is_bicubic_makes_what_bicubic_makes() {
+        let size = Size::new(45, 37);
+        // Between 64 and 191 and smooth, so that bicubic does not overshoot: clamping is not linear.
+        let wave = |i: usize| 128.0 + 60.0 * ((i % 135) as f32 / 9.0 + (i / 135) as f32 / 5.0 + (i % 3) as f32).sin();
+        let small = Picture { size, rgb: (0..size.area() * 3).map(|i| wave(i) as u8).collect() };
+        let expected = Method::resampler(Filter::Bicubic).enlarge(&small, 2).unwrap();
+        let spread = expected.rgb.iter().max().unwrap() - expected.rgb.iter().min().unwrap();
+        assert!(spread > 100, "{spread}");
+        for colour in [Colour::Rgb, Colour::Luma] {
+            let made = fake(colour).enlarge(&small, 2).unwrap();
+            assert_eq!(made.size, Size::new(90, 74));
+            // Colour there and back may move a sample that lies between two levels.
+            assert!(made.rgb.iter().zip(&expected.rgb).all(|(a, b)| a.abs_diff(*b) <= 1), "{colour:?}");
+        }
+    }
+
+    #[test]
+    fn a_generator_of_another_scale_is_refused() {
+        let set = crate::evaluate::Set { name: "empty".into(), pairs: Vec::new() };
+        let methods = [fake(Colour::Luma)];
+        let report = crate::evaluate::evaluate(
+            &set,
+            &methods,
+            4,
+            &crate::progress::Unwatched,
+            &mut crate::evaluate::Gallery::closed(),
+        );
+        assert!(report.is_err_and(|e| e.to_string().contains("'fake' enlarges 2 times, not 4 times")));
+    }
+}

@@ -4,6 +4,7 @@
 //! The protocol of the papers: small pictures by MATLAB's antialiased bicubic, results rounded to 8 bits, PSNR and SSIM on
 //! studio luma, a border of `scale` pixels cut. Bicubic ×4 scores 28.43 / 26.09 / 25.96 dB on Set5 / Set14 / BSD100.
 
+mod compare;
 mod gallery;
 mod html;
 mod method;
@@ -11,6 +12,7 @@ mod picture;
 mod set;
 mod table;
 
+pub use compare::{Comparison, compare, difference_info, draw_difference, visible_factor};
 pub use gallery::{Crop, Gallery};
 pub use html::page;
 pub use method::Method;

@@ -1,0 +1,148 @@
+//! `upres-host evaluate`, run from outside.
+#![cfg(feature = "host")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn evaluate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_upres-host")).arg("evaluate").args(arguments).output().unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = evaluate(&[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn textured(width: u32, height: u32, seed: u32) -> RgbImage {
+    let level = |x: u32, y: u32| ((x * x / 7 + y * (3 + seed) + x * y / 5 + 40 * (x / 9 % 2)) % 256) as u8;
+    RgbImage::from_fn(width, height, |x, y| Rgb([level(x, y), level(y, x), level(x + y, seed)]))
+}
+
+fn folder_with(pictures: &[(&str, RgbImage)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("HR")).unwrap();
+    for (name, picture) in pictures {
+        picture.save(folder.path().join("HR").join(name)).unwrap();
+    }
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+// The means are those of the judge at hand: Pillow-read PNGs, MATLAB's imresize in float64, luma_studio, psnr and ssim:
+// judge.py baseline --kind bicubic --in SET/LR_x4 --out OUT && judge.py score --hr SET/HR --sr OUT
+#[test]
+fn bicubic_scores_what_it_scores_in_the_papers() {
+    let data = std::env::var_os("UPRES_DATA")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
+    if !data.join("bench").is_dir() {
+        println!("skipped: no benchmark sets in {} (set UPRES_DATA)", data.display());
+        return;
+    }
+    let folders = ["Set5", "Set14", "BSD100"].map(|set| data.join("bench").join(set));
+    let report = json(&["bicubic", "--on", text(&folders[0]), "--on", text(&folders[1]), "--on", text(&folders[2])]);
+    let expected =
+        [("Set5", 28.4318, 0.81126, 28.43), ("Set14", 26.0928, 0.70491, 26.09), ("BSD100", 25.9630, 0.66818, 25.96)];
+    for (set, (name, psnr, ssim, published)) in report["sets"].as_array().unwrap().iter().zip(expected) {
+        let mean = &set["mean"]["bicubic"];
+        let got = (mean["psnr_y"].as_f64().unwrap(), mean["ssim_y"].as_f64().unwrap());
+        assert_eq!(set["set"], name);
+        assert!((got.0 - psnr).abs() < 0.005 && (got.1 - ssim).abs() < 0.0005, "{name}: {got:?}");
+        assert!((got.0 - published).abs() < 0.02, "{name}: {got:?}");
+    }
+}
+
+#[test]
+fn small_pictures_are_made_where_the_set_has_none() {
+    // 67 x 50 is cut to 64 x 48 at the right and the bottom.
+    let folder = folder_with(&[("a.png", textured(67, 50, 1)), ("b.png", textured(64, 48, 2))]);
+    let made = json(&["bicubic", "--on", text(folder.path())]);
+    assert_eq!(made["sets"][0]["pictures"][0]["size"], serde_json::json!([64, 48]));
+    let small = folder.path().join("LR_x4");
+    std::fs::create_dir(&small).unwrap();
+    for (name, picture) in [("a.png", textured(67, 50, 1)), ("b.png", textured(64, 48, 2))] {
+        let cut = image::imageops::crop_imm(&picture, 0, 0, 64, 48).to_image();
+        let (pixels, size) = upres::resample::shrink_u8(cut.as_raw(), upres::geometry::Size::new(64, 48), 3, 4);
+        RgbImage::from_raw(size.width as u32, size.height as u32, pixels).unwrap().save(small.join(name)).unwrap();
+    }
+    assert_eq!(json(&["bicubic", "--on", text(folder.path())]), made);
+}
+
+#[test]
+fn grey_pictures_score_as_their_colour_twins() {
+    let grey = GrayImage::from_fn(64, 64, |x, y| Luma([textured(64, 64, 3).get_pixel(x, y).0[0]]));
+    let twin = RgbImage::from_fn(64, 64, |x, y| Rgb([grey.get_pixel(x, y).0[0]; 3]));
+    let folder = folder_with(&[("colour.png", twin)]);
+    grey.save(folder.path().join("HR/grey.png")).unwrap();
+    let report = json(&["lanczos", "--scale", "2", "--on", text(folder.path())]);
+    let pictures = &report["sets"][0]["pictures"];
+    assert_eq!(pictures[0]["scores"], pictures[1]["scores"]);
+    assert!(pictures[0]["scores"]["lanczos"]["psnr_y"].as_f64().unwrap() > 5.0);
+}
+
+#[test]
+fn a_bad_picture_is_named_and_the_rest_is_measured() {
+    let folder = folder_with(&[("good.png", textured(64, 64, 1))]);
+    std::fs::write(folder.path().join("HR/bad.png"), b"not a picture").unwrap();
+    let output = evaluate(&["bicubic", "--on", text(folder.path())]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed.contains("mean of 1 ") && printed.contains("bad: left out"), "{printed}");
+}
+
+#[test]
+fn a_small_picture_of_another_size_is_refused() {
+    let folder = folder_with(&[("a.png", textured(64, 64, 1))]);
+    std::fs::create_dir(folder.path().join("LR_x4")).unwrap();
+    textured(20, 16, 1).save(folder.path().join("LR_x4/a.png")).unwrap();
+    let output = evaluate(&["bicubic", "--on", text(folder.path())]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        !output.status.success() && printed.contains("64x64 is not 4 times its small picture of 20x16"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_page_stands_alone_and_shows_every_method() {
+    let folder = folder_with(&[("a&b.png", textured(160, 120, 1)), ("c.png", textured(120, 160, 4))]);
+    let page = folder.path().join("report.html");
+    let output = evaluate(&[
+        "lanczos",
+        "--on",
+        text(folder.path()),
+        "--report",
+        text(&page),
+        "--crops",
+        "3",
+        "--crop-side",
+        "32",
+    ]);
+    assert!(output.status.success());
+    let html = std::fs::read_to_string(page).unwrap();
+    // Three crops of the original, bicubic (always beside the others) and Lanczos.
+    assert_eq!(html.matches("src=\"data:image/png;base64,").count(), 9);
+    assert_eq!(html.matches("<figcaption>bicubic: ").count(), 3);
+    assert!(html.contains("a&amp;b") && !html.contains("a&b"));
+    assert!(!html.contains("<script") && !html.contains("http"));
+}
+
+#[test]
+fn what_cannot_be_judged_is_said_plainly() {
+    let empty = tempfile::tempdir().unwrap();
+    for (arguments, words) in [
+        (vec!["bicubic", "--on", text(empty.path())], "holds no picture"),
+        (vec!["bicubic", "--on", "/no/such/folder"], "cannot list /no/such/folder"),
+        (vec!["bicubic", "bicubic", "--on", text(empty.path())], "twice"),
+    ] {
+        let output = evaluate(&arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(words), "{error}");
+    }
+}
