@@ -153,3 +153,45 @@ fn sides_that_do_not_divide_are_rounded_up() {
     let (pixels, to) = shrink_u8(&[200; 11 * 7], Size::new(11, 7), 1, 4);
     assert_eq!((to, pixels), (Size::new(3, 2), vec![200; 6]));
 }
+
+// import numpy as np
+// def cubic(x):
+//     a = np.abs(x)
+//     return np.where(a <= 1, 1.5*a**3-2.5*a**2+1, np.where(a <= 2, -.5*a**3+2.5*a**2-4*a+2, 0))
+// def shrink(v, r, f, reach):                       # along axis 0
+//     n = v.shape[0]; out = []
+//     for i in range(-(-n//r)):
+//         u = (i+.5)*r-.5
+//         k = np.arange(np.ceil(u-reach), np.floor(u+reach)+1).astype(int)
+//         w = f(u-k); out.append(w/w.sum() @ v[k.clip(0, n-1)])
+//     return np.array(out)
+// step = lambda v: np.clip(np.floor(v+.5), 0, 255)
+// y, x = np.mgrid[:12, :18]
+// v = ((x*x*11 + y*37 + x*y*5) % 256).astype(float)
+// for r in (2, 3):
+//     f = lambda t: cubic(t/r)
+//     print(step(shrink(step(shrink(v, r, f, 2*r)).T, r, f, 2*r).T).astype(int).ravel().tolist())
+// g = lambda t: np.exp(-t*t/(2*1.2**2))
+// print(step(shrink(shrink(v, 3, g, 4.8).T, 3, g, 4.8).T).astype(int).ravel().tolist())
+#[test]
+fn shrinking_agrees_with_numpy_by_two_by_three_and_by_gauss() {
+    let size = Size::new(18, 12);
+    let level = |(x, y): (usize, usize)| (x * x * 11 + y * 37 + x * y * 5) as u8;
+    let picture: Vec<u8> = (0..size.area()).map(|i| level((i % 18, i / 18))).collect();
+    let halves: [u8; 54] = [
+        24, 105, 130, 100, 120, 124, 110, 116, 114, 109, 179, 120, 134, 127, 159, 132, 139, 169, 178, 124, 112, 138,
+        136, 169, 123, 138, 147, 79, 106, 105, 108, 132, 133, 118, 142, 126, 87, 119, 103, 141, 94, 85, 135, 111, 107,
+        150, 99, 141, 120, 95, 108, 142, 73, 93,
+    ];
+    let thirds: [u8; 24] = [
+        71, 134, 110, 132, 119, 130, 156, 123, 137, 153, 132, 153, 91, 106, 116, 116, 126, 126, 122, 121, 119, 96, 121,
+        90,
+    ];
+    let gauss: [u8; 24] = [
+        71, 128, 112, 132, 119, 128, 147, 124, 137, 148, 130, 149, 93, 107, 116, 116, 123, 124, 123, 123, 120, 101,
+        121, 95,
+    ];
+    assert_eq!(shrink_u8(&picture, size, 1, 2), (halves.to_vec(), Size::new(9, 6)));
+    assert_eq!(shrink_u8(&picture, size, 1, 3), (thirds.to_vec(), Size::new(6, 4)));
+    assert_eq!(gaussian_shrink_u8(&picture, size, 1, 3, 1.2), (gauss.to_vec(), Size::new(6, 4)));
+}
