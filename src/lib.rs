@@ -19,7 +19,9 @@ pub mod metric;
 pub mod onnx;
 pub mod progress;
 pub mod resample;
+pub mod sample;
 pub mod upscale;
+pub mod y4m;
 
 #[cfg(feature = "device")]
 pub mod device;
