@@ -29,8 +29,10 @@ impl Canvas {
     /// Repaints every pixel between two corners: `paint(x, y, colour there)`; `None` leaves it.
     pub(super) fn paint(&mut self, from: Point, to: Point, paint: impl Fn(f32, f32, Colour) -> Option<Colour>) {
         let side = |at: f32, origin: f32, most: usize| ((at * self.unit + origin).max(0.0) as usize).min(most);
-        let (left, right) = (side(from.0, self.origin.0, self.size.width), side(to.0, self.origin.0, self.size.width - 1));
-        let (top, bottom) = (side(from.1, self.origin.1, self.size.height), side(to.1, self.origin.1, self.size.height - 1));
+        let (left, right) =
+            (side(from.0, self.origin.0, self.size.width), side(to.0, self.origin.0, self.size.width - 1));
+        let (top, bottom) =
+            (side(from.1, self.origin.1, self.size.height), side(to.1, self.origin.1, self.size.height - 1));
         for row in top..=bottom {
             let y = (row as f32 + 0.5 - self.origin.1) / self.unit;
             for column in left..=right {
@@ -70,12 +72,7 @@ impl Canvas {
     }
 
     /// A line through many points; `width` and `paint` get the way along it, 0..1.
-    pub(super) fn stroke(
-        &mut self,
-        points: &[Point],
-        width: impl Fn(f32) -> f32,
-        paint: impl Fn(f32, f32) -> Colour,
-    ) {
+    pub(super) fn stroke(&mut self, points: &[Point], width: impl Fn(f32) -> f32, paint: impl Fn(f32, f32) -> Colour) {
         let pieces = points.len().saturating_sub(1).max(1) as f32;
         for (i, pair) in points.windows(2).enumerate() {
             let along = |t: f32| (i as f32 + t) / pieces;
@@ -95,7 +92,9 @@ impl Canvas {
                 let lens = share * (1.0 - 0.55 * (u * u + v * v));
                 let grain = hash(x as i32, y as i32, 99) - 0.5;
                 let sum = self.sum(x * factor, y * factor, factor);
-                picture.extend(sum.map(|c| ((c * lens).max(0.0).sqrt() * 255.0 + 0.5 + 1.6 * grain).clamp(0.0, 255.0) as u8));
+                picture.extend(
+                    sum.map(|c| ((c * lens).max(0.0).sqrt() * 255.0 + 0.5 + 1.6 * grain).clamp(0.0, 255.0) as u8),
+                );
             }
         }
         picture

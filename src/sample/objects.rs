@@ -73,7 +73,8 @@ fn pot(canvas: &mut Canvas) {
         let clay = if band && zigzag { [0.74, 0.66, 0.50] } else { clay };
         let under_rim = 1.0 - 0.45 * step(0.690, 0.696, y) * (1.0 - step(0.696, 0.716, y));
         let light = (0.20 + 0.58 * round + 0.42 * across).clamp(0.10, 1.2) * under_rim;
-        let gloss = 0.55 * step(0.80, 1.0, 1.0 - ((across - 0.52) * (across - 0.52) * 9.0 + (t - 0.3) * (t - 0.3) * 2.0));
+        let gloss =
+            0.55 * step(0.80, 1.0, 1.0 - ((across - 0.52) * (across - 0.52) * 9.0 + (t - 0.3) * (t - 0.3) * 2.0));
         Some(dim(clay, glaze * light).map(|c| c + 0.5 * gloss))
     });
 }
@@ -108,7 +109,8 @@ fn leaf(canvas: &mut Canvas, [root, crown, tip]: [Point; 3], width: f32, colour:
 }
 
 fn frond(canvas: &mut Canvas, root: Point, lean: f32, high: f32) {
-    let (crown, tip) = ((root.0 + 0.10 * lean, root.1 - high - 0.10), (root.0 + 0.21 * lean, root.1 + 0.06 - high * 0.2));
+    let (crown, tip) =
+        ((root.0 + 0.10 * lean, root.1 - high - 0.10), (root.0 + 0.21 * lean, root.1 + 0.06 - high * 0.2));
     for k in 3..44_u32 {
         let t = k as f32 / 44.0;
         let (stem, ahead) = (bezier(root, crown, tip, t), bezier(root, crown, tip, t + 0.02));
@@ -122,9 +124,11 @@ fn frond(canvas: &mut Canvas, root: Point, lean: f32, high: f32) {
             );
             let tone = 0.7 + 0.5 * hash(k as i32, side as i32, 71);
             let green = dim([0.13, 0.30, 0.055], tone);
-            canvas.stroke(&[stem, point], |_| 0.0052 * (1.0 - 0.5 * t), |along, across| {
-                dim(green, 0.65 + 0.45 * along - 0.3 * across)
-            });
+            canvas.stroke(
+                &[stem, point],
+                |_| 0.0052 * (1.0 - 0.5 * t),
+                |along, across| dim(green, 0.65 + 0.45 * along - 0.3 * across),
+            );
         }
         canvas.stroke(&[stem, ahead], |_| 0.0028, |_, _| [0.20, 0.22, 0.06]);
     }
@@ -136,7 +140,8 @@ fn yarn(canvas: &mut Canvas) {
     let (centre, radius) = ((1.165, 0.770), 0.112);
     canvas.disc(centre, radius, |_, _, _| [0.10, 0.012, 0.010]);
     let mut dice = Dice::new(55);
-    let end: Vec<Point> = (0..=30).map(|k| bezier((1.10, 0.862), (0.86, 0.93), (1.02, 0.965), k as f32 / 30.0)).collect();
+    let end: Vec<Point> =
+        (0..=30).map(|k| bezier((1.10, 0.862), (0.86, 0.93), (1.02, 0.965), k as f32 / 30.0)).collect();
     strand(canvas, &end, 0.0075, |_| 1.0);
     for winding in 0..WINDINGS {
         let (tilt, turn) = (dice.roll(0.0, 1.0), dice.roll(0.0, 1.0));
@@ -170,14 +175,19 @@ fn winding_way(centre: Point, radius: f32, tilt: f32, turn: f32, offset: f32) ->
 /// One twisted thread with a few loose hairs.
 fn strand(canvas: &mut Canvas, way: &[Point], width: f32, light: impl Fn(Point) -> f32) {
     let pieces = way.len() as f32 - 1.0;
-    canvas.stroke(way, |_| width, |t, across| {
-        let at = way[((t * pieces) as usize).min(way.len() - 1)];
-        let twist = t * pieces * 1.7 + across * 0.8;
-        let ply = (twist - twist.floor() - 0.5).abs() * 2.0;
-        dim([0.66, 0.085, 0.055], light(at) * (0.55 + 0.6 * ply) * (1.0 - 0.45 * across * across))
-    });
+    canvas.stroke(
+        way,
+        |_| width,
+        |t, across| {
+            let at = way[((t * pieces) as usize).min(way.len() - 1)];
+            let twist = t * pieces * 1.7 + across * 0.8;
+            let ply = (twist - twist.floor() - 0.5).abs() * 2.0;
+            dim([0.66, 0.085, 0.055], light(at) * (0.55 + 0.6 * ply) * (1.0 - 0.45 * across * across))
+        },
+    );
     for (i, pair) in way.windows(2).enumerate().step_by(3) {
-        let (a, b) = (hash(i as i32, way[0].0.to_bits() as i32, 5) - 0.5, hash(i as i32, way[0].1.to_bits() as i32, 6) - 0.5);
+        let (a, b) =
+            (hash(i as i32, way[0].0.to_bits() as i32, 5) - 0.5, hash(i as i32, way[0].1.to_bits() as i32, 6) - 0.5);
         let hair = (pair[0].0 + 0.022 * a, pair[0].1 + 0.022 * b);
         canvas.line(pair[0], hair, 0.0009, |_, _| dim([0.80, 0.22, 0.16], light(pair[0])));
     }
@@ -197,7 +207,10 @@ fn pencils(canvas: &mut Canvas) {
     for (i, lead) in LEADS.into_iter().enumerate() {
         let fan = i as f32 - 3.0;
         let tail = (-0.03 + 0.004 * fan, 0.862 + 0.030 * fan);
-        let tip = (0.500 - 0.016 * fan * fan + 0.030 * hash(i as i32, 2, 3), 0.838 + 0.0315 * fan + 0.006 * hash(i as i32, 3, 4));
+        let tip = (
+            0.500 - 0.016 * fan * fan + 0.030 * hash(i as i32, 2, 3),
+            0.838 + 0.0315 * fan + 0.006 * hash(i as i32, 3, 4),
+        );
         let below = |p: Point| (p.0 + 0.006, p.1 + 0.011);
         let at = |t: f32| (mix(tail.0, tip.0, t), mix(tail.1, tip.1, t));
         soften(canvas, below(tail), below(at(0.97)));

@@ -278,8 +278,9 @@ fn ratio(value: &str) -> Result<Option<Ratio>> {
 fn progressive(value: &str) -> Result<()> {
     match value {
         "p" | "?" => Ok(()),
-        _ => Err(Error::input(format!("the Y4M stream is interlaced (I{value}); its fields would be mixed up"))
-            .fix("deinterlace it on the way in: ffmpeg -i VIDEO -vf bwdif=mode=send_frame,setfield=prog -f yuv4mpegpipe -")),
+        _ => Err(Error::input(format!("the Y4M stream is interlaced (I{value}); its fields would be mixed up")).fix(
+            "deinterlace it on the way in: ffmpeg -i VIDEO -vf bwdif=mode=send_frame,setfield=prog -f yuv4mpegpipe -",
+        )),
     }
 }
 
@@ -324,6 +325,8 @@ fn chroma_name(chroma: Chroma, bits: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
     use crate::error::Kind;
 

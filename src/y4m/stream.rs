@@ -112,6 +112,8 @@ impl<W: Write> Writer<W> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
 
     fn read_all(bytes: &[u8]) -> (Vec<Vec<u8>>, Option<Error>) {
@@ -152,7 +154,7 @@ mod tests {
         for cut in 0..whole.len() {
             let (frames, error) = read_all(&whole[..cut]);
             assert_eq!(frames.len(), cut.saturating_sub(header) / 18, "cut at {cut}");
-            let clean = cut >= header && (cut - header) % 18 == 0;
+            let clean = cut >= header && (cut - header).is_multiple_of(18);
             assert_eq!(error.is_none(), clean, "cut at {cut}");
         }
         let (_, error) = read_all(&whole[..whole.len() - 1]);
