@@ -1,6 +1,6 @@
 //! The one idea that device, host and plain resampling share: low-resolution planes in, high-resolution planes out.
 
-use crate::card::Card;
+use crate::card::{Card, Tiling};
 use crate::error::Result;
 use crate::geometry::Size;
 
@@ -14,6 +14,18 @@ pub trait Generator: Send + Sync {
     /// # Errors
     /// A model error where the network does not accept that size.
     fn plan(&self, input: Size) -> Result<Box<dyn Plan>>;
+
+    /// Bytes that one plan for `input` takes while it runs, beside the samples that go in and come out. Unless the
+    /// generator knows better: feature maps as wide as its multiply-adds suggest, four of them at once.
+    fn working_bytes(&self, input: Size) -> u64 {
+        let card = self.card();
+        let layers = match card.tiling {
+            Tiling::Halo(halo) => halo.max(1) as f64,
+            Tiling::Whole(_) => 1.0,
+        };
+        let channels = (card.mac_per_pixel / (9.0 * layers)).sqrt().max((card.colour.planes() * card.scale) as f64);
+        (4.0 * 4.0 * channels * input.width as f64 * input.height as f64) as u64
+    }
 }
 
 /// A generator made ready for one input size; each thread owns its own.

@@ -4,15 +4,25 @@
 //! of any layout from a row source to a row sink in bands of bounded memory. Both stand on the same [`tile`] arithmetic
 //! and the same crew of threads, so both give the same samples, whatever the tile size or the number of threads.
 
+mod bands;
+mod bleed;
+mod channels;
 mod crew;
+mod factor;
 mod generator;
+mod interpolation;
+mod picture;
 mod planes;
+mod rows;
 pub mod tile;
 
 #[cfg(test)]
 mod testing;
 
 pub use crew::Stages;
+pub use factor::Factor;
 pub use generator::{Generator, Plan};
+pub use interpolation::Interpolation;
+pub use picture::PicturePlan;
 pub use planes::PlaneUpscaler;
 pub use tile::TileOptions;
