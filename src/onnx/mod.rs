@@ -1,4 +1,13 @@
 //! ONNX files as data: reading with limits, writing, and working out what a graph is.
 
+mod analyse;
 pub mod build;
+mod infer;
+mod node;
 pub mod proto;
+mod reach;
+mod read;
+mod wire;
+
+pub use analyse::{Analysis, analyse, check_size};
+pub use read::{Limits, graph, load, picture_input, read};
