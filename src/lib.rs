@@ -23,6 +23,11 @@ pub mod sample;
 pub mod upscale;
 pub mod y4m;
 
+#[cfg(any(feature = "device", feature = "host"))]
+pub mod session;
+#[cfg(any(feature = "device", feature = "host"))]
+pub mod zoo;
+
 #[cfg(feature = "device")]
 pub mod device;
 #[cfg(feature = "host")]

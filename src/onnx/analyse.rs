@@ -1,5 +1,6 @@
 //! What a graph is: factor, colour, receptive field, work, and whether it can be tiled.
 
+use super::hints;
 use super::infer::{Link, Walk, walk};
 use super::proto::{Extent, GraphProto, ModelProto, TensorTypeProto, element};
 use super::reach::Span;
@@ -34,6 +35,12 @@ pub struct Analysis {
     pub operators: BTreeMap<String, usize>,
     /// Bytes of all tensors computed for one low-resolution pixel.
     pub bytes_per_pixel: f64,
+    /// The first operator that is not known; what stands behind it was not looked at.
+    pub unknown: Option<String>,
+    /// The numbers that mean black and white, where the first operators tell.
+    pub range_hint: Option<[f32; 2]>,
+    /// Whether the output comes out of a hyperbolic tangent.
+    pub ends_in_tanh: bool,
 }
 
 /// Sides at which the graph is walked: unlike each other and unlike channel counts; the first is rich in divisors.
@@ -78,6 +85,9 @@ pub fn analyse(model: &ModelProto, limits: &Limits) -> Result<Analysis> {
         multiple,
         operators: operators(graph),
         bytes_per_pixel: bytes / size.area() as f64,
+        unknown: first.unknown,
+        range_hint: hints::range(graph),
+        ends_in_tanh: hints::ends_in_tanh(graph),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod analyse;
 pub mod build;
+mod hints;
 mod infer;
 mod node;
 pub mod proto;

@@ -1,13 +1,123 @@
 //! `upres bench`: times a generator frame by frame.
 
+use crate::model::ModelArgs;
+use serde_json::json;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use upres::error::{Error, Result};
+use upres::frame::Plane;
+use upres::geometry::Size;
+use upres::upscale::{Generator, PlaneUpscaler, Stages, TileOptions};
 
 /// Options of `upres bench`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Size of the low-resolution frames [default: the model's own, or 320x180]
+    #[arg(long, value_name = "WxH")]
+    size: Option<Size>,
+    /// Factor whose nearest model is timed where none is named
+    #[arg(long, default_value_t = 4.0, value_name = "FACTOR")]
+    scale: f64,
+    /// Threads that share a frame
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+    /// Longest side of a tile [default: chosen for the frame and the threads]
+    #[arg(long, value_name = "PIXELS")]
+    tile: Option<usize>,
+    /// Frames that are timed
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    frames: u32,
+    /// Frames before those, which are not
+    #[arg(long, default_value_t = 3)]
+    warmup: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Milliseconds of each frame: all of it, and its stages summed over the threads.
+#[derive(Default)]
+struct Times {
+    frame: Vec<f64>,
+    gather: Vec<f64>,
+    network: Vec<f64>,
+    stitch: Vec<f64>,
+}
+
+impl Times {
+    fn push(&mut self, frame: Duration, stages: Stages) {
+        let ms = |d: Duration| d.as_secs_f64() * 1e3;
+        self.frame.push(ms(frame));
+        self.gather.push(ms(stages.gather));
+        self.network.push(ms(stages.network));
+        self.stitch.push(ms(stages.stitch));
+    }
+}
 
 /// Runs `upres bench`.
-pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
-    Err(Error::internal("not built yet"))
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let generator: Arc<dyn Generator> = Arc::new(args.model.open(args.scale)?);
+    let card = generator.card().clone();
+    let size = args.size.or(card.fixed_size()).unwrap_or(Size::new(320, 180));
+    let target = size.checked_scale(card.scale)?;
+    let options = TileOptions { side: args.tile, threads: usize::from(args.threads) };
+    let begin = Instant::now();
+    let mut upscaler = PlaneUpscaler::new(generator, size, target, &options)?;
+    let plan_ms = begin.elapsed().as_secs_f64() * 1e3;
+    let input = noise(size, card.colour.planes());
+    let mut output = vec![Plane::new(target); input.len()];
+    let mut times = Times::default();
+    for frame in 0..args.warmup.saturating_add(args.frames) {
+        let begin = Instant::now();
+        upscaler.run(&input, &mut output)?;
+        if frame >= args.warmup {
+            times.push(begin.elapsed(), upscaler.stages());
+        }
+    }
+    if !output.iter().flat_map(|p| &p.data).all(|v| v.is_finite()) {
+        return Err(Error::model(format!("'{}' makes numbers that are not finite", card.name)));
+    }
+    let tiles = upscaler.grid().len();
+    if args.json {
+        let answer = json!({
+            "model": card.name, "digest": card.digest, "engine": "tract", "size": size.to_string(), "scale": card.scale,
+            "threads": args.threads, "tiles": tiles, "plan_ms": plan_ms, "frame_ms": times.frame,
+            "gather_ms": times.gather, "network_ms": times.network, "stitch_ms": times.stitch,
+        });
+        println!("{answer}");
+    } else {
+        let rate = 1e3 / median(&times.frame);
+        println!(
+            "{}: {size} to {target}, {} thread(s), {tiles} tile(s), {} frames",
+            card.name, args.threads, args.frames
+        );
+        println!("planning  {plan_ms:9.2} ms, once");
+        println!("frame     {:9.2} ms median, {rate:.1} frames/s", median(&times.frame));
+        for (stage, list) in [("gather", &times.gather), ("network", &times.network), ("stitch", &times.stitch)] {
+            println!("{stage:8}  {:9.2} ms median, summed over the threads", median(list));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Repeatable noise: nothing in it is easy.
+fn noise(size: Size, planes: usize) -> Vec<Plane> {
+    let mut state = 1_u32;
+    let mut next = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 16_777_216.0
+    };
+    (0..planes).map(|_| Plane::from_fn(size, |_, _| next())).collect()
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        n => f64::midpoint(sorted[(n - 1) / 2], sorted[n / 2]),
+    }
 }

@@ -1,13 +1,74 @@
 //! `upres info`: tells all about one generator.
 
+use crate::model::{CorrectionArgs, ZooArgs};
+use crate::models::{colour, precision, short};
+use serde_json::json;
 use std::process::ExitCode;
-use upres::error::{Error, Result};
+use upres::card::Tiling;
+use upres::error::Result;
+use upres::session::TractGenerator;
+use upres::upscale::Generator;
 
 /// Options of `upres info`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Model: a NAME of `upres models`, or a FILE.onnx
+    #[arg(value_name = "NAME|FILE")]
+    model: String,
+    #[command(flatten)]
+    zoo: ZooArgs,
+    #[command(flatten)]
+    corrections: CorrectionArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs `upres info`.
-pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
-    Err(Error::internal("not built yet"))
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let generator = args.zoo.zoo().open(&args.model, &args.corrections.overrides())?;
+    if args.json {
+        let analysis = generator.analysis();
+        let answer = json!({
+            "card": generator.card(),
+            "operators": analysis.operators,
+            "bytes_per_pixel": analysis.bytes_per_pixel,
+            "multiple": analysis.multiple,
+        });
+        println!("{answer:#}");
+    } else {
+        print(&generator);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(generator: &TractGenerator) {
+    let (card, analysis) = (generator.card(), generator.analysis());
+    let line = |name: &str, value: String| println!("{name:16}{value}");
+    line("name", card.name.clone());
+    line("factor", format!("x{}", card.scale));
+    line("takes", format!("{}, {} to {}", colour(card.colour), card.range[0], card.range[1]));
+    line("arithmetic", precision(card.precision).into());
+    line("parameters", format!("{} ({})", card.parameters, short(card.parameters as f64)));
+    line("work", format!("{} multiply-adds a low-resolution pixel", short(card.mac_per_pixel)));
+    line("memory", format!("{} bytes a low-resolution pixel, all layers together", short(analysis.bytes_per_pixel)));
+    match &card.tiling {
+        Tiling::Halo(halo) => line("receptive field", format!("{halo} pixels to each side; tiles need this halo")),
+        Tiling::Whole(reason) => line("receptive field", format!("cannot be tiled: {reason}")),
+    }
+    match (card.fixed_size(), analysis.multiple) {
+        (Some(size), _) => line("sizes", format!("{size} only")),
+        (None, 1) => line("sizes", format!("any from {0}x{0}", card.min_side)),
+        (None, m) => line("sizes", format!("any from {0}x{0}; filled up to multiples of {m}", card.min_side)),
+    }
+    let operators: Vec<String> = analysis.operators.iter().map(|(op, n)| format!("{n} {op}")).collect();
+    line("operators", operators.join(", "));
+    line("digest", format!("sha256 {}", card.digest));
+    for (key, value) in &card.training {
+        line(&format!("training {key}"), value.clone());
+    }
+    for (set, scores) in &card.scores {
+        let scores: Vec<String> = scores.iter().map(|(metric, value)| format!("{metric} {value:.4}")).collect();
+        line(&format!("score {set}"), scores.join(", "));
+    }
 }

@@ -8,6 +8,7 @@ mod bench;
 mod compare;
 mod completions;
 mod info;
+mod model;
 mod models;
 mod sample;
 mod upscale;

@@ -1,0 +1,87 @@
+//! The options that name a generator, shared by the subcommands that need one.
+
+use std::path::PathBuf;
+use upres::card::Colour;
+use upres::error::{Error, Result};
+use upres::session::{Overrides, TractGenerator};
+use upres::zoo::Zoo;
+
+/// Where to look for generators by name.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ZooArgs {
+    /// Folder of further models: NAME/model.onnx with NAME/card.toml, or NAME.onnx
+    #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
+    models_dir: Option<PathBuf>,
+}
+
+impl ZooArgs {
+    /// The generators at hand.
+    pub(crate) fn zoo(&self) -> Zoo {
+        Zoo::new(self.models_dir.clone())
+    }
+}
+
+/// Corrections to what was worked out from a model's graph.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Corrections to foreign models")]
+pub(crate) struct CorrectionArgs {
+    /// The factor of the model itself, where its graph does not tell
+    #[arg(long, value_name = "N")]
+    model_scale: Option<usize>,
+    /// What the model is fed with: luma (1 channel) or rgb (3)
+    #[arg(long, value_name = "COLOUR", value_parser = parse_colour)]
+    model_colour: Option<Colour>,
+    /// The numbers that mean black and white to the model, such as 0,255
+    #[arg(long, value_name = "BLACK,WHITE", value_parser = parse_range, allow_hyphen_values = true)]
+    model_range: Option<[f32; 2]>,
+    /// How many pixels around a pixel the model looks at
+    #[arg(long, value_name = "PIXELS")]
+    model_halo: Option<usize>,
+}
+
+impl CorrectionArgs {
+    /// What was typed, as the library means it.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides { scale: self.model_scale, colour: self.model_colour, range: self.model_range, halo: self.model_halo }
+    }
+}
+
+/// Which generator, and how to understand it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ModelArgs {
+    /// Model: a NAME of `upres models`, or a FILE.onnx [default: the nearest to the factor]
+    #[arg(short, long, value_name = "NAME|FILE")]
+    model: Option<String>,
+    #[command(flatten)]
+    zoo: ZooArgs,
+    #[command(flatten)]
+    corrections: CorrectionArgs,
+}
+
+impl ModelArgs {
+    /// The generator that was named, or else the one nearest to `factor`.
+    pub(crate) fn open(&self, factor: f64) -> Result<TractGenerator> {
+        let zoo = self.zoo.zoo();
+        let name = match &self.model {
+            Some(name) => name.clone(),
+            None => zoo.nearest(factor)?,
+        };
+        zoo.open(&name, &self.corrections.overrides())
+    }
+}
+
+fn parse_colour(text: &str) -> Result<Colour> {
+    match text {
+        "luma" | "y" | "grey" => Ok(Colour::Luma),
+        "rgb" => Ok(Colour::Rgb),
+        _ => Err(Error::usage(format!("'{text}' is not a colour")).fix("write luma or rgb")),
+    }
+}
+
+fn parse_range(text: &str) -> Result<[f32; 2]> {
+    let number = |t: &str| t.trim().parse::<f32>().ok().filter(|v| v.is_finite());
+    text.split_once(',')
+        .and_then(|(black, white)| Some([number(black)?, number(white)?]))
+        .filter(|[black, white]| black < white)
+        .ok_or_else(|| Error::usage(format!("'{text}' is not a range")).fix("write BLACK,WHITE, such as 0,255"))
+}

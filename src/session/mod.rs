@@ -1,0 +1,276 @@
+//! ONNX generators on tract: alone in naming tract.
+//!
+//! A [`TractGenerator`] is read and understood once ([`crate::onnx`]), then made concrete for each input size that is asked
+//! for. An output pixel must not depend on the size of the tile it was computed in, so the lowerings that tract chooses by
+//! size are held to one (see [`engine`]).
+
+mod engine;
+mod probe;
+
+use crate::card::{Card, Colour, METADATA_KEY, Tiling};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::onnx::proto::ModelProto;
+use crate::onnx::{self, Analysis, Limits};
+use crate::upscale::{Generator, Plan};
+use engine::{Engine, Prepared};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a user knows better than the graph tells.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// Output pixels for each input pixel.
+    pub scale: Option<usize>,
+    /// Planes in and out.
+    pub colour: Option<Colour>,
+    /// The numbers that mean black and white.
+    pub range: Option<[f32; 2]>,
+    /// Receptive-field radius in input pixels.
+    pub halo: Option<usize>,
+}
+
+/// Sizes for which the compiled network is kept.
+const KEPT_SIZES: usize = 8;
+
+/// An ONNX network that runs on tract.
+pub struct TractGenerator {
+    card: Card,
+    analysis: Analysis,
+    model: ModelProto,
+    limits: Limits,
+    engine: Engine,
+    /// Compiled networks, the latest last.
+    prepared: Mutex<Vec<(Size, Arc<Prepared>)>>,
+}
+
+impl TractGenerator {
+    /// Reads the `.onnx` file at `path`; its name without the ending becomes the generator's where it brings no card.
+    ///
+    /// # Errors
+    /// An I/O error; a model or limit error where the file is damaged, not a generator, or beyond the default limits; a
+    /// usage error where `overrides` contradict the graph.
+    pub fn open(path: &Path, overrides: &Overrides) -> Result<Self> {
+        let name = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy());
+        let limits = Limits::default();
+        let bytes = onnx::load(path, &limits)?;
+        Self::from_bytes(&name, &bytes, overrides, limits).map_err(|e| e.at(path.display()))
+    }
+
+    /// Reads the bytes of an `.onnx` file.
+    ///
+    /// # Errors
+    /// As [`TractGenerator::open`].
+    pub fn from_bytes(name: &str, bytes: &[u8], overrides: &Overrides, limits: Limits) -> Result<Self> {
+        let model = onnx::read(bytes, &limits)?;
+        let mut analysis = onnx::analyse(&model, &limits)?;
+        let engine = Engine::load(&model, analysis.colour.planes())?;
+        if analysis.scale.is_none() {
+            analysis.scale = match overrides.scale {
+                Some(scale) => Some(scale),
+                None => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
+            };
+        }
+        let mut card = match embedded_card(&model)? {
+            Some(card) => checked_against(card, &analysis)?,
+            None => worked_out(name, &analysis),
+        };
+        card.digest = digest(bytes);
+        apply(overrides, &analysis, &mut card)?;
+        let known_range = overrides.range.is_some() || embedded_card(&model)?.is_some();
+        let mut generator = Self { card, analysis, model, limits, engine, prepared: Mutex::default() };
+        if !known_range {
+            generator.card.range = probe::range(&generator)?;
+        }
+        Ok(generator)
+    }
+
+    /// What was worked out from the graph.
+    pub fn analysis(&self) -> &Analysis {
+        &self.analysis
+    }
+
+    /// The compiled network for `size`, from the kept ones where possible.
+    fn prepare(&self, size: Size) -> Result<Arc<Prepared>> {
+        let mut kept = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = kept.iter().position(|(s, _)| *s == size) {
+            let entry = kept.remove(at);
+            let prepared = entry.1.clone();
+            kept.push(entry);
+            return Ok(prepared);
+        }
+        onnx::check_size(&self.model, size, &self.limits)?;
+        let prepared = Arc::new(self.engine.prepare(size, self.card.scale, &self.limits)?);
+        if kept.len() == KEPT_SIZES {
+            kept.remove(0);
+        }
+        kept.push((size, prepared.clone()));
+        Ok(prepared)
+    }
+
+    /// A plan for `size` that leaves the fixed size of the graph out of account.
+    fn plan_freely(&self, size: Size, range: [f32; 2]) -> Result<TractPlan> {
+        let fit = |side: usize| side.max(self.analysis.min_side).next_multiple_of(self.analysis.multiple);
+        let padded = Size::new(fit(size.width), fit(size.height));
+        let prepared = self.prepare(padded)?;
+        Ok(TractPlan { prepared, size, padded, planes: self.card.colour.planes(), scale: self.card.scale, range })
+    }
+}
+
+impl Generator for TractGenerator {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn plan(&self, input: Size) -> Result<Box<dyn Plan>> {
+        if let Some(fixed) = self.card.fixed_size()
+            && fixed != input
+        {
+            return Err(Error::model(format!("'{}' takes exactly {fixed} pixels, not {input}", self.card.name)));
+        }
+        if input.width.min(input.height) < self.card.min_side {
+            let least = self.card.min_side;
+            return Err(Error::model(format!("'{}' takes no side below {least} pixels, not {input}", self.card.name)));
+        }
+        input.checked_scale(self.card.scale)?;
+        Ok(Box::new(self.plan_freely(input, self.card.range)?))
+    }
+}
+
+/// A compiled network with the sizes around it.
+struct TractPlan {
+    prepared: Arc<Prepared>,
+    size: Size,
+    /// What the network is fed with: `size`, filled up by repeating the last column and row.
+    padded: Size,
+    planes: usize,
+    scale: usize,
+    range: [f32; 2],
+}
+
+impl Plan for TractPlan {
+    fn run(&mut self, input: &[f32], output: &mut [f32]) -> Result<()> {
+        let (large, padded_large) = (enlarged(self.size, self.scale), enlarged(self.padded, self.scale));
+        if input.len() != self.size.area() * self.planes || output.len() != large.area() * self.planes {
+            return Err(Error::internal(format!("samples do not fit {} planes of {}", self.planes, self.size)));
+        }
+        let [black, white] = self.range;
+        let span = white - black;
+        let plain = black == 0.0 && white == 1.0;
+        let fill = |tensor: &mut [f32]| {
+            let Size { width, height } = self.size;
+            for (plane, samples) in input.chunks_exact(width * height).zip(tensor.chunks_exact_mut(self.padded.area()))
+            {
+                for (y, row) in samples.chunks_exact_mut(self.padded.width).enumerate() {
+                    let source = &plane[y.min(height - 1) * width..][..width];
+                    row[..width].copy_from_slice(source);
+                    row[width..].fill(source[width - 1]);
+                }
+            }
+            if !plain {
+                tensor.iter_mut().for_each(|v| *v = *v * span + black);
+            }
+        };
+        self.prepared.run(fill, |tensor| {
+            for (plane, samples) in output.chunks_exact_mut(large.area()).zip(tensor.chunks_exact(padded_large.area()))
+            {
+                for (row, source) in plane.chunks_exact_mut(large.width).zip(samples.chunks_exact(padded_large.width)) {
+                    row.copy_from_slice(&source[..large.width]);
+                }
+            }
+        })?;
+        if !plain {
+            output.iter_mut().for_each(|v| *v = (*v - black) / span);
+        }
+        Ok(())
+    }
+}
+
+const fn enlarged(size: Size, scale: usize) -> Size {
+    Size::new(size.width * scale, size.height * scale)
+}
+
+/// The card in the model's metadata, if it brings one.
+fn embedded_card(model: &ModelProto) -> Result<Option<Card>> {
+    let entry = model.metadata_props.iter().find(|p| p.key == METADATA_KEY);
+    entry.map(|p| Card::from_json(&p.value)).transpose()
+}
+
+/// A card that says what the graph says.
+fn worked_out(name: &str, analysis: &Analysis) -> Card {
+    Card {
+        name: name.into(),
+        scale: analysis.scale.unwrap_or(1),
+        colour: analysis.colour,
+        range: [0.0, 1.0],
+        tiling: analysis.tiling.clone(),
+        precision: analysis.precision,
+        parameters: analysis.parameters,
+        mac_per_pixel: analysis.mac_per_pixel,
+        fixed_size: analysis.fixed_size.map(|s| [s.width, s.height]),
+        min_side: analysis.min_side,
+        digest: String::new(),
+        training: BTreeMap::new(),
+        scores: BTreeMap::new(),
+    }
+}
+
+/// Holds a card from the metadata against the graph: a card that promises more than the graph keeps is refused.
+fn checked_against(mut card: Card, analysis: &Analysis) -> Result<Card> {
+    let complain = |what: String| {
+        Err(Error::model(format!("the card in the model's metadata does not fit its graph: {what}"))
+            .fix("export the model again, or remove the card"))
+    };
+    if analysis.scale.is_some_and(|scale| scale != card.scale) {
+        return complain(format!("it says ×{}, the graph is ×{}", card.scale, analysis.scale.unwrap_or(0)));
+    }
+    if card.colour != analysis.colour {
+        return complain("it takes another number of planes".into());
+    }
+    if card.precision != analysis.precision {
+        return complain(format!("it says {:?}, the graph is {:?}", card.precision, analysis.precision));
+    }
+    match (&card.tiling, &analysis.tiling) {
+        (Tiling::Halo(said), Tiling::Halo(found)) if said < found => {
+            return complain(format!("it says a halo of {said} pixels, the graph looks {found} pixels far"));
+        }
+        (Tiling::Halo(_), Tiling::Whole(reason)) => return complain(format!("it allows tiles, but {reason}")),
+        _ => {}
+    }
+    card.fixed_size = analysis.fixed_size.map(|s| [s.width, s.height]);
+    card.min_side = card.min_side.max(analysis.min_side);
+    Ok(card)
+}
+
+/// Puts what the user said into the card, as far as the graph does not contradict it.
+fn apply(overrides: &Overrides, analysis: &Analysis, card: &mut Card) -> Result<()> {
+    if let Some(scale) = overrides.scale.filter(|&s| s != card.scale) {
+        return Err(Error::usage(format!("the model enlarges ×{}, not ×{scale}", card.scale))
+            .fix("ask for another factor with --scale; the model's own follows from its graph"));
+    }
+    if overrides.colour.is_some_and(|c| c != card.colour) {
+        return Err(Error::usage(format!("the model takes {} plane(s)", card.colour.planes())));
+    }
+    if let Some(halo) = overrides.halo {
+        match &analysis.tiling {
+            Tiling::Halo(found) if halo < *found => {
+                return Err(Error::usage(format!("a halo of {halo} is too small: the graph looks {found} pixels far")));
+            }
+            Tiling::Whole(reason) if analysis.unknown.is_none() => {
+                return Err(Error::usage(format!("no halo makes tiles of this model right: {reason}")));
+            }
+            _ => card.tiling = Tiling::Halo(halo),
+        }
+    }
+    if let Some(range) = overrides.range {
+        card.range = range;
+    }
+    card.validate()
+}
+
+/// SHA-256 of a file, lower-case hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
