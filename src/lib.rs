@@ -5,9 +5,11 @@
 //! [`upscale::Generator`] trait (low-resolution planes in, high-resolution planes out). A candle network, a tract session
 //! and plain bicubic are the same thing to everyone else.
 //!
-//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`]), then pixels ([`resample`], [`colour`], [`metric`], [`codec`], [`onnx`]), then the
+//! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`], [`atomic`]), then pixels ([`resample`],
+//! [`colour`], [`metric`], [`codec`], [`onnx`]), then the
 //! idea ([`upscale`]), then the device or the host, then the programs. `tests/layers.rs` holds that order.
 
+pub mod atomic;
 pub mod card;
 pub mod codec;
 pub mod colour;
