@@ -73,11 +73,11 @@ struct Kernel<F> {
 /// Weights of one axis in double precision: for each output the first input and the coefficients from there on.
 type Axis = Vec<(usize, Vec<f64>)>;
 
-/// The axis of `to` outputs that lie `step` inputs apart.
-fn axis<F: Fn(f64) -> f64>(from: usize, to: usize, step: f64, kernel: &Kernel<F>) -> Axis {
+/// The axis of `to` outputs that lie `step` inputs apart, `shift` inputs beside the half-pixel grid.
+fn axis<F: Fn(f64) -> f64>(from: usize, to: usize, step: f64, shift: f64, kernel: &Kernel<F>) -> Axis {
     let last = from.saturating_sub(1) as i64;
     let taps = |i: usize| {
-        let centre = (i as f64 + 0.5) * step - 0.5;
+        let centre = (i as f64 + 0.5) * step - 0.5 + shift;
         let (low, high) = ((centre - kernel.radius).ceil() as i64, (centre + kernel.radius).floor() as i64);
         let first = low.clamp(0, last);
         let mut folded = vec![0.0; (high.clamp(0, last) - first + 1) as usize];
@@ -107,10 +107,10 @@ fn filter_axis(from: usize, to: usize, filter: Filter) -> Axis {
         Filter::Nearest => (0..to).map(|i| (nearest(i, from, to), vec![1.0])).collect(),
         Filter::Area => (0..to).map(|i| covered(i, from, step)).collect(),
         Filter::Bilinear => {
-            axis(from, to, step, &Kernel { radius: wide, weight: |x: f64| (1.0 - (x / wide).abs()).max(0.0) })
+            axis(from, to, step, 0.0, &Kernel { radius: wide, weight: |x: f64| (1.0 - (x / wide).abs()).max(0.0) })
         }
-        Filter::Bicubic => axis(from, to, step, &Kernel { radius: 2.0 * wide, weight: |x| cubic(x / wide) }),
-        Filter::Lanczos3 => axis(from, to, step, &Kernel { radius: 3.0 * wide, weight: |x| lanczos3(x / wide) }),
+        Filter::Bicubic => axis(from, to, step, 0.0, &Kernel { radius: 2.0 * wide, weight: |x| cubic(x / wide) }),
+        Filter::Lanczos3 => axis(from, to, step, 0.0, &Kernel { radius: 3.0 * wide, weight: |x| lanczos3(x / wide) }),
     }
 }
 
@@ -141,7 +141,19 @@ pub struct Weights {
 impl Weights {
     /// The weights that take an axis of `from` samples to `to` samples; both at least 1.
     pub fn new(from: usize, to: usize, filter: Filter) -> Self {
-        let axis = filter_axis(from, to, filter);
+        Self::from_axis(filter_axis(from, to, filter))
+    }
+
+    /// Bicubic weights whose outputs lie `step` inputs apart and `shift` inputs beside the half-pixel grid: output i lies
+    /// at `u = (i + ½)·step − ½ + shift`. For chroma that is not sited in the middle of its pixels.
+    pub fn bicubic_at(from: usize, to: usize, step: f64, shift: f64) -> Self {
+        let wide = step.max(1.0);
+        let kernel = Kernel { radius: 2.0 * wide, weight: |x| cubic(x / wide) };
+        Self::from_axis(axis(from, to, step, shift, &kernel))
+    }
+
+    fn from_axis(axis: Axis) -> Self {
+        let to = axis.len();
         let mut weights = Self { first: Vec::with_capacity(to), start: vec![0], coefficients: Vec::new() };
         for (first, coefficients) in axis {
             weights.first.push(first);
@@ -254,8 +266,8 @@ fn shrink_by<F: Fn(f64) -> f64>(
     between: fn(f64) -> f64,
 ) -> (Vec<u8>, Size) {
     let to = Size::new(size.width.div_ceil(factor), size.height.div_ceil(factor));
-    let across = axis(size.width, to.width, factor as f64, kernel);
-    let down = axis(size.height, to.height, factor as f64, kernel);
+    let across = axis(size.width, to.width, factor as f64, 0.0, kernel);
+    let down = axis(size.height, to.height, factor as f64, 0.0, kernel);
     let stride = size.width * channels;
     let mut output = Vec::with_capacity(to.area() * channels);
     let mut sums = vec![0.0; stride];

@@ -1,1 +1,3 @@
 //! What only the device program needs.
+
+pub mod stream;
