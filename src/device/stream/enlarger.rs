@@ -82,7 +82,7 @@ enum Colouring {
     /// An RGB generator on a luma stream.
     Grey(Matrix),
     /// An RGB generator: a chroma plane as it came, up to luma's size before, and down after.
-    Through { matrix: Matrix, chroma: Plane, up: Resampler, down: Resampler },
+    Through { matrix: Matrix, chroma: Plane, up: Box<Resampler>, down: Box<Resampler> },
 }
 
 impl Enlarger {
@@ -173,7 +173,9 @@ impl Colouring {
         let up = Resampler::to_luma(input.chroma, input.size);
         let down = Resampler::from_luma(output.chroma, output.size);
         match (input.chroma_size(), up, down) {
-            (Some(size), Some(up), Some(down)) => Self::Through { matrix, chroma: Plane::new(size), up, down },
+            (Some(size), Some(up), Some(down)) => {
+                Self::Through { matrix, chroma: Plane::new(size), up: Box::new(up), down: Box::new(down) }
+            }
             _ => Self::Grey(matrix),
         }
     }
@@ -184,7 +186,9 @@ impl Colouring {
             Self::Beside(_) => {}
             Self::Grey(_) => {
                 let (luma, rest) = planes.split_at_mut(1);
-                rest.iter_mut().for_each(|plane| plane.data.copy_from_slice(&luma[0].data));
+                for plane in rest {
+                    plane.data.copy_from_slice(&luma[0].data);
+                }
             }
             Self::Through { matrix, chroma, up, .. } => {
                 let levels = input.effective_range().chroma(input.bits);
@@ -201,7 +205,7 @@ impl Colouring {
     fn after(&mut self, bytes: &[u8], [input, output]: [&Header; 2], planes: &mut [Plane], into: &mut [u8]) {
         let levels = input.effective_range().chroma(input.bits);
         let stride = output.chroma_size().map_or(0, |size| size.width * output.sample_bytes());
-        let mut write =
+        let write =
             |to: &mut [u8], y: usize, row: &[f32]| store(row, output.bits, levels, &mut to[y * stride..][..stride]);
         match self {
             Self::Beside(None) => {}
