@@ -3,5 +3,6 @@
 pub mod calibrate;
 pub mod chain;
 pub mod degrade;
+pub mod export;
 pub mod integer;
 pub mod quantise;
