@@ -274,3 +274,8 @@ fn apply(overrides: &Overrides, analysis: &Analysis, card: &mut Card) -> Result<
 pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Foreign generators: loaded, understood, run, and compared with ONNX Runtime.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use upres::card::{Precision, Tiling};
+use upres::geometry::Size;
+use upres::session::{Overrides, TractGenerator};
+use upres::upscale::Generator;
+
+/// What ONNX Runtime makes of one model; `tests/data/peers.py` wrote it.
+#[derive(Deserialize)]
+struct Expected {
+    range: [f32; 2],
+    width: usize,
+    height: usize,
+    shape: [usize; 4],
+    samples: Vec<f64>,
+    mean: f64,
+    deviation: f64,
+}
+
+/// The folder of foreign models, if it is there.
+fn peers() -> Option<PathBuf> {
+    let folder = std::env::var_os("UPRES_PEERS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/peers/models"), PathBuf::from);
+    if !folder.is_dir() {
+        println!("skipped: no foreign models at {} (set UPRES_PEERS)", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+fn noise(count: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 16_777_216.0
+    };
+    (0..count).map(next).collect()
+}
+
+/// Work above which a model is left out, to keep the test quick.
+const QUICK_MAC: f64 = 10e9;
+
+#[test]
+fn foreign_models_give_what_onnx_runtime_gives() {
+    let Some(folder) = peers() else { return };
+    let expected: BTreeMap<String, Expected> = serde_json::from_str(include_str!("data/peers.json")).unwrap();
+    for (file, expected) in expected {
+        let path = folder.join(&file);
+        if !path.is_file() {
+            println!("skipped: no {}", path.display());
+            continue;
+        }
+        // Networks with random weights do not show their range; the others do.
+        let random = file.starts_with("edge-") || file.starts_with("compact-");
+        let overrides = Overrides { range: random.then_some([0.0, 1.0]), ..Overrides::default() };
+        let generator = TractGenerator::open(&path, &overrides).unwrap();
+        let card = generator.card();
+        assert_eq!(card.range, expected.range, "{file}");
+        assert_eq!(card.scale, 4, "{file}");
+        assert_eq!(card.colour.planes(), expected.shape[1], "{file}");
+        let size = Size::new(expected.width, expected.height);
+        if card.mac_per_pixel * size.area() as f64 > QUICK_MAC {
+            println!("skipped: {file} is too much work for a quick test");
+            continue;
+        }
+        let mut output = vec![f32::NAN; expected.shape.iter().product()];
+        generator.plan(size).unwrap().run(&noise(size.area() * card.colour.planes()), &mut output).unwrap();
+        compare(&file, card.precision, &output, &expected);
+    }
+}
+
+fn compare(file: &str, precision: Precision, output: &[f32], expected: &Expected) {
+    let last = (expected.samples.len() - 1) as f64;
+    // numpy's linspace, truncated.
+    let place = |i: usize| (i as f64 * ((output.len() - 1) as f64 / last)) as usize;
+    let differences: Vec<f64> =
+        expected.samples.iter().enumerate().map(|(i, &e)| (f64::from(output[place(i)]) - e).abs()).collect();
+    let largest = differences.iter().copied().fold(0.0, f64::max);
+    let mean = output.iter().map(|&v| f64::from(v)).sum::<f64>() / output.len() as f64;
+    let variance = output.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / output.len() as f64;
+    println!(
+        "{file}: largest difference {largest:.2e}, mean {:.2e}, deviation {:.2e}",
+        mean - expected.mean,
+        variance.sqrt() - expected.deviation
+    );
+    let tolerance = match precision {
+        Precision::F32 => 1e-4,
+        // One step of the last quantisation.
+        Precision::Int8 => 0.02,
+    };
+    assert!(largest < tolerance, "{file} differs by {largest}");
+    assert!((mean - expected.mean).abs() < 1e-4 && (variance.sqrt() - expected.deviation).abs() < 1e-3, "{file}");
+}
+
+fn upres(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_upres")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn instance_normalisation_is_recognised_and_tiles_are_refused_with_the_reason() {
+    let Some(folder) = peers() else { return };
+    let path = folder.join("Fast-SRGAN_x4.onnx");
+    let generator = TractGenerator::open(&path, &Overrides::default()).unwrap();
+    let Tiling::Whole(reason) = &generator.card().tiling else { panic!("{:?}", generator.card().tiling) };
+    assert!(reason.contains("InstanceNormalization") && reason.contains("whole picture"), "{reason}");
+    let file = path.to_str().unwrap();
+    let shown = upres(&["info", file]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("cannot be tiled: InstanceNormalization"));
+    let refused = upres(&["bench", "--model", file, "--size", "64x64", "--tile", "32", "--frames", "1"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("InstanceNormalization"), "{refused:?}");
+}
+
+/// Receptive fields by hand: sums of kernel radii (dilated, at the grid where each layer works).
+#[test]
+fn receptive_fields_and_weights_of_published_networks() {
+    let Some(folder) = peers() else { return };
+    // FSRCNN: 5×5, 1×1, four 3×3, 1×1, and a 9×9 transposed convolution written as 3×3 with a pixel shuffle.
+    let facts = [
+        ("ESPCN_x4.onnx", 4, 24_752),
+        ("realesr-animevideov3_x4.onnx", 18, 621_424),
+        ("RealESRGAN_General_x4_v3.onnx", 34, 1_213_296),
+        ("CARN-M_x4.onnx", 21, 430_482),
+    ];
+    for (file, halo, parameters) in facts {
+        let generator = TractGenerator::open(&folder.join(file), &Overrides::default()).unwrap();
+        assert_eq!(generator.card().tiling, Tiling::Halo(halo), "{file}");
+        assert_eq!(generator.card().parameters, parameters, "{file}");
+    }
+}
+
+#[test]
+fn bench_prints_what_scripts_read() {
+    let Some(folder) = peers() else { return };
+    let model = folder.join("ESPCN_x4.onnx");
+    let shown = upres(&[
+        "bench",
+        "--model",
+        model.to_str().unwrap(),
+        "--size",
+        "40x30",
+        "--threads",
+        "2",
+        "--frames",
+        "4",
+        "--json",
+    ]);
+    assert!(shown.status.success(), "{shown:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    for stage in ["frame_ms", "gather_ms", "network_ms", "stitch_ms"] {
+        let times = answer[stage].as_array().unwrap();
+        assert!(times.len() == 4 && times.iter().all(|t| t.as_f64().is_some_and(|t| t >= 0.0)), "{stage}: {answer}");
+    }
+    assert_eq!((answer["threads"].as_u64(), answer["size"].as_str()), (Some(2), Some("40x30")));
+}
