@@ -1,13 +1,13 @@
 //! What is judged: a generator or a resampler, as one function from a small picture to a large one.
 
-use super::picture::Picture;
-use crate::card::Colour;
-use crate::colour::{rgb_from_ycbcr, ycbcr_from_rgb};
+use super::picture::{Picture, append_rgb};
+use crate::codec::{Metadata, PictureInfo, RowSink, RowSource};
 use crate::error::Result;
-use crate::frame::Plane;
+use crate::frame::{Depth, Layout};
 use crate::geometry::Size;
+use crate::progress::Unwatched;
 use crate::resample::{Filter, resize};
-use crate::upscale::{Generator, PlaneUpscaler, TileOptions};
+use crate::upscale::{Generator, PicturePlan, TileOptions};
 use std::sync::Arc;
 
 /// A way to enlarge pictures, with the name it has in tables.
@@ -43,8 +43,8 @@ impl Method {
         }
     }
 
-    /// Enlarges `small` by `scale`, rounded to 8 bits. A luma generator gets the full-range luma and chroma is bicubic;
-    /// a resampler works on red, green and blue.
+    /// Enlarges `small` by `scale`, rounded to 8 bits. A generator takes the very way that `upres upscale` takes; a resampler
+    /// works on red, green and blue.
     ///
     /// # Errors
     /// A model error where the generator fails or does not accept the size.
@@ -59,46 +59,79 @@ impl Method {
     }
 }
 
-/// Leads a picture through a generator of either colour.
+/// Leads a picture through a generator on the way that the device takes.
 fn generate(generator: &Arc<dyn Generator>, small: &Picture, size: Size) -> Result<Picture> {
-    let planes = small.planes();
-    match generator.card().colour {
-        Colour::Rgb => Ok(Picture::from_planes(&run(generator, &planes, size)?)),
-        Colour::Luma => {
-            let [y, cb, cr] = mapped(&planes, ycbcr_from_rgb);
-            let [y] = run(generator, &[y], size)?;
-            let [cb, cr] = [cb, cr].map(|plane| resize(&plane, size, Filter::Bicubic));
-            Ok(Picture::from_planes(&mapped(&[y, cb, cr], rgb_from_ycbcr)))
-        }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let tiles = TileOptions { threads, ..TileOptions::default() };
+    let layout = if small.is_grey() { Layout::Grey } else { Layout::Rgb };
+    let mut source = Reader::new(small, layout);
+    let mut sink = Gatherer { layout, rgb: Vec::with_capacity(size.area() * 3) };
+    PicturePlan::new(Arc::clone(generator), small.size, layout, size, &tiles)?.run(
+        &mut source,
+        &mut sink,
+        &Unwatched,
+    )?;
+    Ok(Picture { size, rgb: sink.rgb })
+}
+
+/// A picture in memory as a source of rows.
+struct Reader<'a> {
+    picture: &'a Picture,
+    info: PictureInfo,
+    next_row: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(picture: &'a Picture, layout: Layout) -> Self {
+        let info = PictureInfo {
+            size: picture.size,
+            layout,
+            depth: Depth::Eight,
+            metadata: Metadata::default(),
+            streams: true,
+        };
+        Self { picture, info, next_row: 0 }
     }
 }
 
-/// Runs `generator` on whole planes, as the device does.
-fn run<const N: usize>(generator: &Arc<dyn Generator>, planes: &[Plane; N], size: Size) -> Result<[Plane; N]> {
-    let mut output = std::array::from_fn(|_| Plane::new(size));
-    let tiles =
-        TileOptions { threads: std::thread::available_parallelism().map_or(1, usize::from), ..TileOptions::default() };
-    PlaneUpscaler::new(Arc::clone(generator), planes[0].size, size, &tiles)?.run(planes, &mut output)?;
-    Ok(output)
+impl RowSource for Reader<'_> {
+    fn info(&self) -> &PictureInfo {
+        &self.info
+    }
+
+    fn next_row(&mut self, row: &mut [f32]) -> Result<()> {
+        let samples = self.picture.row(self.next_row);
+        // A grey pixel has three equal channels, of which the first is enough.
+        let step = 3 / self.info.layout.channels();
+        row.iter_mut().zip(samples.step_by(step)).for_each(|(to, sample)| *to = sample);
+        self.next_row += 1;
+        Ok(())
+    }
 }
 
-/// The planes of `map` applied to each pixel.
-fn mapped(planes: &[Plane; 3], map: fn([f32; 3]) -> [f32; 3]) -> [Plane; 3] {
-    let mut mapped = planes.clone();
-    for i in 0..planes[0].data.len() {
-        let colour = map([0, 1, 2].map(|c| planes[c].data[i]));
-        for (plane, sample) in mapped.iter_mut().zip(colour) {
-            plane.data[i] = sample;
-        }
+/// A sink that rounds to 8 bits and keeps the picture.
+struct Gatherer {
+    layout: Layout,
+    rgb: Vec<u8>,
+}
+
+impl RowSink for Gatherer {
+    fn write_row(&mut self, row: &[f32]) -> Result<()> {
+        append_rgb(&mut self.rgb, row, self.layout);
+        Ok(())
     }
-    mapped
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::card::{Card, Precision, Tiling};
+    use crate::card::{Card, Colour, Precision, Tiling};
+    use crate::frame::Plane;
     use crate::upscale::Plan;
     use std::collections::BTreeMap;
 

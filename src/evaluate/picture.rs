@@ -2,7 +2,7 @@
 
 use crate::codec::RowSource;
 use crate::error::{Error, Result};
-use crate::frame::{Depth, Plane};
+use crate::frame::{Depth, Layout, Plane};
 use crate::geometry::{Rect, Size};
 use crate::metric::{Meter, Scores};
 
@@ -26,10 +26,7 @@ impl Picture {
         let mut row = vec![0.0; size.width * layout.channels()];
         for _ in 0..size.height {
             source.next_row(&mut row)?;
-            for pixel in row.chunks_exact(layout.channels()) {
-                let channels = if layout.colours() == 1 { [0, 0, 0] } else { [0, 1, 2] };
-                rgb.extend(channels.map(|c| Depth::Eight.quantise(pixel[c]) as u8));
-            }
+            append_rgb(&mut rgb, &row, layout);
         }
         Ok(Self { size, rgb })
     }
@@ -47,6 +44,11 @@ impl Picture {
             size: self.size,
             data: self.rgb.iter().skip(channel).step_by(3).map(|&x| f32::from(x) / 255.0).collect(),
         })
+    }
+
+    /// Whether every pixel is grey.
+    pub fn is_grey(&self) -> bool {
+        self.rgb.as_chunks::<3>().0.iter().all(|[r, g, b]| r == g && g == b)
     }
 
     /// A copy of what lies inside `rect`, which must lie inside the picture.
@@ -77,6 +79,14 @@ impl Picture {
     pub fn row(&self, y: usize) -> impl Iterator<Item = f32> {
         let stride = self.size.width * 3;
         self.rgb[y * stride..][..stride].iter().map(|&x| f32::from(x) / 255.0)
+    }
+}
+
+/// Rounds a row of any layout to 8 bits and appends its red, green and blue.
+pub(super) fn append_rgb(rgb: &mut Vec<u8>, row: &[f32], layout: Layout) {
+    let channels = if layout.colours() == 1 { [0, 0, 0] } else { [0, 1, 2] };
+    for pixel in row.chunks_exact(layout.channels()) {
+        rgb.extend(channels.map(|c| Depth::Eight.quantise(pixel[c]) as u8));
     }
 }
 

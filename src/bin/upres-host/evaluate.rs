@@ -1,8 +1,10 @@
 //! `upres-host evaluate`: scores generators and resamplers on benchmark sets.
 
+use crate::model::{CorrectionArgs, ZooArgs};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use upres::error::{Error, Result};
@@ -34,6 +36,10 @@ pub(crate) struct Args {
     /// Side of a crop in pixels of the original
     #[arg(long, default_value_t = 96, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
     crop_side: u16,
+    #[command(flatten)]
+    zoo: ZooArgs,
+    #[command(flatten)]
+    corrections: CorrectionArgs,
 }
 
 /// Runs `upres-host evaluate`.
@@ -67,13 +73,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// What was asked for, each under a name of its own; bicubic first where a report wants something to stand against.
 fn methods(args: &Args) -> Result<Vec<Method>> {
+    let zoo = args.zoo.zoo();
     let mut methods: Vec<Method> = Vec::new();
     let bicubic = args.report.is_some() && !args.methods.iter().any(|name| name == "bicubic");
     let names = bicubic.then_some("bicubic").into_iter().chain(args.methods.iter().map(String::as_str));
     for name in names {
         let mut method = match Filter::by_name(name) {
             Some(filter) => Method::resampler(filter),
-            None => return Err(Error::usage(format!("'{name}' is no resampler"))),
+            None => Method::generator(Arc::new(zoo.open(name, &args.corrections.overrides())?)),
         };
         if methods.iter().any(|other| other.name == method.name) {
             method.name = name.to_string();

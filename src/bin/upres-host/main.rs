@@ -6,6 +6,9 @@ use upres::error::{Kind, Result};
 
 mod evaluate;
 mod export;
+#[allow(dead_code, reason = "shared with the device program, which needs more of it")]
+#[path = "../upres/model.rs"]
+mod model;
 mod quantise;
 mod train;
 
