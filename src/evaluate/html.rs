@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("report.css");
 /// The page: a table of means, the crops, and a table of every picture.
 ///
 /// # Errors
-/// An internal error where a crop cannot be encoded as PNG.
+/// What the PNG encoder reports of a crop.
 pub fn page(reports: &[Report], gallery: &Gallery) -> Result<String> {
     let scale = reports.first().map_or(0, |report| report.scale);
     let mut page = String::new();

@@ -1,9 +1,9 @@
 //! What is judged: a generator or a resampler, as one function from a small picture to a large one.
 
 use super::picture::{Picture, append_rgb};
-use crate::codec::{Metadata, PictureInfo, RowSink, RowSource};
+use crate::codec::{PictureInfo, RowSink, RowSource};
 use crate::error::Result;
-use crate::frame::{Depth, Layout};
+use crate::frame::Layout;
 use crate::geometry::Size;
 use crate::progress::Unwatched;
 use crate::resample::{Filter, resize};
@@ -83,14 +83,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(picture: &'a Picture, layout: Layout) -> Self {
-        let info = PictureInfo {
-            size: picture.size,
-            layout,
-            depth: Depth::Eight,
-            metadata: Metadata::default(),
-            streams: true,
-        };
-        Self { picture, info, next_row: 0 }
+        Self { picture, info: picture.info(layout), next_row: 0 }
     }
 }
 

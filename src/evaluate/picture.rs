@@ -1,10 +1,12 @@
 //! Pictures as the benchmarks hold them: 8 bits, red, green and blue, whole in memory.
 
-use crate::codec::RowSource;
+use crate::codec::{self, EncodeOptions, Format, Metadata, PictureInfo, RowSource};
 use crate::error::{Error, Result};
 use crate::frame::{Depth, Layout, Plane};
 use crate::geometry::{Rect, Size};
 use crate::metric::{Meter, Scores};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An 8-bit picture; a grey one has three equal channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,21 +66,48 @@ impl Picture {
     /// The picture as a PNG file.
     ///
     /// # Errors
-    /// An internal error where the encoder fails.
+    /// What the encoder reports.
     pub fn to_png(&self) -> Result<Vec<u8>> {
-        use image::ImageEncoder;
-        let mut file = Vec::new();
-        let (width, height) = (self.size.width as u32, self.size.height as u32);
-        image::codecs::png::PngEncoder::new(&mut file)
-            .write_image(&self.rgb, width, height, image::ExtendedColorType::Rgb8)
-            .map_err(|e| Error::internal("a picture cannot be encoded as PNG").caused_by(e))?;
-        Ok(file)
+        let file = Memory::default();
+        let info = self.info(Layout::Rgb);
+        let mut sink = codec::write_to(file.clone(), Format::Png, &info, &EncodeOptions::default())?;
+        for y in 0..self.size.height {
+            sink.write_row(&self.row(y).collect::<Vec<_>>())?;
+        }
+        sink.finish()?;
+        Ok(std::mem::take(&mut file.bytes()))
+    }
+
+    /// What a source of this picture says about itself.
+    pub(super) fn info(&self, layout: Layout) -> PictureInfo {
+        PictureInfo { size: self.size, layout, depth: Depth::Eight, metadata: Metadata::default(), streams: true }
     }
 
     /// Row `y` as samples of 0..1, interleaved.
     pub fn row(&self, y: usize) -> impl Iterator<Item = f32> {
         let stride = self.size.width * 3;
         self.rgb[y * stride..][..stride].iter().map(|&x| f32::from(x) / 255.0)
+    }
+}
+
+/// A file in memory that can be read after its writer is gone.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

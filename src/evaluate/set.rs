@@ -2,6 +2,7 @@
 //! the same names; or a plain folder of originals.
 
 use super::picture::Picture;
+use crate::codec;
 use crate::error::{Error, Result};
 use crate::geometry::{Rect, Size};
 use crate::resample::shrink_u8;
@@ -62,7 +63,7 @@ fn pictures(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         let path = entry.map_err(refused)?.path();
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         if let Some(name) = stem.filter(|name| !name.starts_with('.'))
-            && image::ImageFormat::from_path(&path).is_ok()
+            && codec::Format::from_extension(&path).is_some()
             && path.is_file()
         {
             found.push((name, path));
@@ -103,7 +104,5 @@ impl Pair {
 }
 
 fn read(path: &Path) -> Result<Picture> {
-    let picture =
-        image::open(path).map_err(|e| Error::input("cannot be read").caused_by(e).at(path.display()))?.into_rgb8();
-    Ok(Picture { size: Size::new(picture.width() as usize, picture.height() as usize), rgb: picture.into_raw() })
+    Picture::gather(codec::open(path, &codec::Limits::default())?.as_mut())
 }

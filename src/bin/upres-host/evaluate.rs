@@ -2,11 +2,12 @@
 
 use crate::model::{CorrectionArgs, ZooArgs};
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use upres::atomic;
 use upres::error::{Error, Result};
 use upres::evaluate::{Gallery, Method, Report, Set, evaluate, page, table};
 use upres::progress::{Progress, readable, time_left};
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     watch.clear();
     print(args, &reports);
     if let Some(path) = &args.report {
-        write(path, &page(&reports, &gallery)?)?;
+        atomic::write(path, page(&reports, &gallery)?.as_bytes())?;
         eprintln!("report: {}", path.display());
     }
     let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
@@ -101,10 +102,6 @@ fn print(args: &Args, reports: &[Report]) {
     for report in reports {
         println!("{}", table(report));
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|e| Error::io("cannot write", path, e))
 }
 
 /// Pictures done and time left, on a terminal only.

@@ -1,13 +1,102 @@
 //! `upres compare`: measures one picture against another.
 
+use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use upres::codec::{self, EncodeOptions, Limits, RowSource};
 use upres::error::{Error, Result};
+use upres::evaluate::{Comparison, compare, difference_info, draw_difference, visible_factor};
 
 /// Options of `upres compare`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The picture to measure
+    a: PathBuf,
+    /// The picture to measure against, of the same size
+    b: PathBuf,
+    /// Write |A − B|, amplified; the format goes by the extension
+    #[arg(long, value_name = "FILE")]
+    difference: Option<PathBuf>,
+    /// Amplify the difference picture by this; without it, by the power of two up to 128 that does not clip
+    #[arg(long, value_name = "FACTOR", requires = "difference", value_parser = clap::value_parser!(u32).range(1..=255))]
+    amplify: Option<u32>,
+    /// Leave out this many pixels on each side (papers leave out as many as the enlargement)
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    crop: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs `upres compare`.
-pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
-    Err(Error::internal("not built yet"))
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let (mut a, mut b) = (open(&args.a)?, open(&args.b)?);
+    let pair = format!("{} and {}", args.a.display(), args.b.display());
+    let comparison = compare(a.as_mut(), b.as_mut(), args.crop).map_err(|e| e.at(&pair))?;
+    let drawn = match &args.difference {
+        Some(path) => Some((path, draw(args, path, &comparison)?)),
+        None => None,
+    };
+    if args.json {
+        print_json(args, &comparison, drawn);
+    } else {
+        print_text(args, &comparison, drawn);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(path: &Path) -> Result<Box<dyn RowSource>> {
+    codec::open(path, &Limits::default())
+}
+
+/// Writes the difference picture and returns its factor.
+fn draw(args: &Args, path: &Path, comparison: &Comparison) -> Result<u32> {
+    let same = |other: &Path| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|o| o == path));
+    if same(&args.a) || same(&args.b) {
+        return Err(Error::usage(format!("{} is one of the pictures to compare", path.display()))
+            .fix("write the difference somewhere else"));
+    }
+    let factor = args.amplify.unwrap_or_else(|| visible_factor(comparison.scores.largest_difference));
+    let (mut a, mut b) = (open(&args.a)?, open(&args.b)?);
+    let sink = codec::create(path, &difference_info(a.info()), &EncodeOptions::default())?;
+    draw_difference(a.as_mut(), b.as_mut(), factor, sink)?;
+    Ok(factor)
+}
+
+fn print_text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) {
+    let decibels = |value: f64| if value.is_infinite() { "equal".to_string() } else { format!("{value:.3} dB") };
+    let scores = &comparison.scores;
+    let cut = if args.crop > 0 { format!(", {} pixels cut on each side", args.crop) } else { String::new() };
+    println!("{} against {}, {}{cut}", args.a.display(), args.b.display(), comparison.size);
+    println!("PSNR-Y    {}", decibels(scores.psnr_y));
+    println!("PSNR-RGB  {}", decibels(scores.psnr_rgb));
+    match scores.ssim_y {
+        Some(ssim) => println!("SSIM-Y    {ssim:.5}"),
+        None => println!("SSIM-Y    needs at least 11x11 pixels"),
+    }
+    if let Some(psnr) = comparison.psnr_alpha {
+        println!("PSNR of alpha  {} (colours laid over black)", decibels(psnr));
+    }
+    println!("largest difference  {:.2} of 255", scores.largest_difference * 255.0);
+    if let Some((path, factor)) = drawn {
+        println!("difference picture  {}, amplified {factor} times", path.display());
+    }
+}
+
+fn print_json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) {
+    let scores = &comparison.scores;
+    let report = json!({
+        "a": args.a,
+        "b": args.b,
+        "size": [comparison.size.width, comparison.size.height],
+        "crop": args.crop,
+        "equal": scores.psnr_rgb.is_infinite() && comparison.psnr_alpha.is_none_or(f64::is_infinite),
+        "psnr_y": scores.psnr_y,
+        "psnr_rgb": scores.psnr_rgb,
+        "ssim_y": scores.ssim_y,
+        "psnr_alpha": comparison.psnr_alpha,
+        "largest_difference": scores.largest_difference * 255.0,
+        "difference": drawn.map(|(path, factor)| json!({ "file": path, "amplified": factor })),
+    });
+    println!("{report}");
 }
