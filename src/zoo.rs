@@ -17,8 +17,19 @@ struct BuiltIn {
     card: &'static str,
 }
 
+/// Compiles `models/NAME/model.onnx` and `models/NAME/card.toml` in.
+macro_rules! built_in {
+    ($($name:literal),*) => {
+        &[$(BuiltIn {
+            name: $name,
+            model: include_bytes!(concat!("../models/", $name, "/model.onnx")),
+            card: include_str!(concat!("../models/", $name, "/card.toml")),
+        }),*]
+    };
+}
+
 /// The compiled-in generators, small to large.
-const BUILT_IN: &[BuiltIn] = &[];
+const BUILT_IN: &[BuiltIn] = built_in![];
 
 /// Where a generator comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +62,11 @@ impl Zoo {
         Self { folder }
     }
 
-    /// Every generator at hand, by name; one of the folder hides one of the same name that is compiled in.
+    /// Every generator at hand, by factor and work; one of the folder hides one of the same name that is compiled in, and
+    /// what cannot be read in the folder is left out with a warning.
     ///
     /// # Errors
-    /// An I/O error where the folder cannot be listed; a model error where a card or a model in it is damaged.
+    /// An I/O error where the folder cannot be listed.
     pub fn list(&self) -> Result<Vec<Entry>> {
         let mut entries = self.in_folder()?;
         for built_in in BUILT_IN {
@@ -63,23 +75,23 @@ impl Zoo {
                 entries.push(Entry { card, origin: Origin::BuiltIn });
             }
         }
-        entries.sort_by(|a, b| {
-            (a.card.scale, a.card.mac_per_pixel)
-                .partial_cmp(&(b.card.scale, b.card.mac_per_pixel))
-                .unwrap_or(std::cmp::Ordering::Equal)
-                .then_with(|| a.card.name.cmp(&b.card.name))
-        });
+        let order = |a: &Entry, b: &Entry| {
+            let work = a.card.mac_per_pixel.total_cmp(&b.card.mac_per_pixel);
+            a.card.scale.cmp(&b.card.scale).then(work).then_with(|| a.card.name.cmp(&b.card.name))
+        };
+        entries.sort_by(order);
         Ok(entries)
     }
 
-    /// Opens the generator of that name, or the `.onnx` file of that path.
+    /// Opens the generator of that name, the `.onnx` file of that path, or `model.onnx` of that folder. A `card.toml` beside
+    /// a `model.onnx` counts where the file itself brings no card, and must be of that very file.
     ///
     /// # Errors
     /// A usage error where there is no such generator; those of [`TractGenerator::open`].
     pub fn open(&self, name_or_file: &str, overrides: &Overrides) -> Result<TractGenerator> {
         let path = Path::new(name_or_file);
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
-            return TractGenerator::open(path, overrides);
+            return open_with_card(path, overrides);
         }
         if path.is_dir() && path.join("model.onnx").is_file() {
             return open_with_card(&path.join("model.onnx"), overrides);
@@ -135,27 +147,124 @@ impl Zoo {
             let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
             let name = name.strip_suffix(".onnx").unwrap_or(name);
             let Some(file) = self.file_of(name) else { continue };
-            let card = match std::fs::read_to_string(file.with_file_name("card.toml")) {
-                Ok(text) if path.is_dir() => Card::from_toml(&text).map_err(|e| e.at(path.display()))?,
-                _ => TractGenerator::open(&file, &Overrides::default())?.card().clone(),
-            };
-            entries.push(Entry { card: Card { name: name.into(), ..card }, origin: Origin::File(file) });
+            match card_of(&file) {
+                Ok(card) => {
+                    entries.push(Entry { card: Card { name: name.into(), ..card }, origin: Origin::File(file) });
+                }
+                Err(error) => log::warn!("left out: {}", error.at(file.display())),
+            }
         }
         Ok(entries)
     }
 }
 
-/// Opens `NAME/model.onnx`; a card beside it must be of this very file.
+/// The `card.toml` beside a `model.onnx`, if there is one.
+fn card_beside(model: &Path) -> Result<Option<Card>> {
+    let beside = model.with_file_name("card.toml");
+    if model.file_name().is_none_or(|n| n != "model.onnx") || !beside.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&beside).map_err(|e| Error::io("cannot read", &beside, e))?;
+    Card::from_toml(&text).map(Some).map_err(|e| e.at(beside.display()))
+}
+
+fn card_of(model: &Path) -> Result<Card> {
+    match card_beside(model)? {
+        Some(card) => Ok(card),
+        None => Ok(TractGenerator::open(model, &Overrides::default())?.card().clone()),
+    }
+}
+
+/// Opens a model with the card beside it, which must be of this very file.
 fn open_with_card(path: &Path, overrides: &Overrides) -> Result<TractGenerator> {
-    let generator = TractGenerator::open(path, overrides)?;
-    let beside = path.with_file_name("card.toml");
-    if path.file_name().is_some_and(|n| n == "model.onnx") && beside.is_file() {
-        let text = std::fs::read_to_string(&beside).map_err(|e| Error::io("cannot read", &beside, e))?;
-        let card = Card::from_toml(&text).map_err(|e| e.at(beside.display()))?;
-        if !card.digest.is_empty() && card.digest != generator.card().digest {
-            return Err(Error::model(format!("{} is the card of another model.onnx", beside.display()))
-                .fix("export the model again, so that file and card agree"));
-        }
+    let Some(card) = card_beside(path)? else { return TractGenerator::open(path, overrides) };
+    let said = card.digest.clone();
+    let generator = TractGenerator::open(path, &Overrides { card: Some(card), ..overrides.clone() })?;
+    if !said.is_empty() && said != generator.card().digest {
+        return Err(Error::model(format!("{} has a card.toml of another model beside it", path.display()))
+            .fix("export the model again, so that file and card agree"));
     }
     Ok(generator)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use crate::card::Tiling;
+    use crate::session::testing::{chain, chain_int8};
+
+    /// A folder with medium-x2, medium-x4, medium-x4-int8 and a bare file.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let models = [("medium-x2", chain(2, 8)), ("medium-x4", chain(4, 8)), ("medium-x4-int8", chain_int8(4, 8))];
+        for (name, model) in models {
+            let (place, bytes) = (folder.path().join(name), model.to_bytes());
+            std::fs::create_dir(&place).unwrap();
+            std::fs::write(place.join("model.onnx"), &bytes).unwrap();
+            let opened = TractGenerator::open(&place.join("model.onnx"), &Overrides::default()).unwrap();
+            let card = Card { name: name.into(), range: [0.0, 2.0], ..opened.card().clone() };
+            std::fs::write(place.join("card.toml"), card.to_toml().unwrap()).unwrap();
+        }
+        std::fs::write(folder.path().join("bare.onnx"), chain(3, 4).to_bytes()).unwrap();
+        std::fs::write(folder.path().join("broken.onnx"), b"no model").unwrap();
+        folder
+    }
+
+    #[test]
+    fn what_is_compiled_in_is_whole() {
+        for built_in in BUILT_IN {
+            let card = Card::from_toml(built_in.card).unwrap();
+            let generator = Zoo::default().open(built_in.name, &Overrides::default()).unwrap();
+            assert_eq!(card.name, built_in.name);
+            assert_eq!(&card, generator.card(), "card.toml and the card in model.onnx differ");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_listed_by_factor_and_what_is_broken_is_left_out() {
+        let folder = folder();
+        let entries = Zoo::new(Some(folder.path().into())).list().unwrap();
+        let names: Vec<&str> =
+            entries.iter().filter(|e| e.origin != Origin::BuiltIn).map(|e| e.card.name.as_str()).collect();
+        assert_eq!(names, ["medium-x2", "bare", "medium-x4", "medium-x4-int8"]);
+    }
+
+    #[test]
+    fn names_folders_and_files_are_opened() {
+        let folder = folder();
+        let zoo = Zoo::new(Some(folder.path().into()));
+        let open = |what: &str| zoo.open(what, &Overrides::default());
+        assert_eq!(open("medium-x2").unwrap().card().range, [0.0, 2.0], "the card beside the file counts");
+        assert_eq!(open(folder.path().join("medium-x2").to_str().unwrap()).unwrap().card().name, "medium-x2");
+        let bare = open(folder.path().join("bare.onnx").to_str().unwrap()).unwrap();
+        assert_eq!((bare.card().name.as_str(), bare.card().scale), ("bare", 3));
+        assert_eq!(bare.card().tiling, Tiling::Halo(3));
+        let missing = open("nonsense").err().unwrap().to_string();
+        assert!(missing.contains("no model 'nonsense'") && missing.contains("medium-x4"), "{missing}");
+        for outside in ["../medium-x2", "..", "/", ""] {
+            assert!(open(outside).is_err(), "{outside}");
+        }
+        assert!(open("no/such/file.onnx").err().unwrap().to_string().contains("no/such/file.onnx"));
+    }
+
+    #[test]
+    fn a_card_of_another_file_is_refused() {
+        let folder = folder();
+        std::fs::write(folder.path().join("medium-x2/model.onnx"), chain(2, 9).to_bytes()).unwrap();
+        let error = Zoo::new(Some(folder.path().into())).open("medium-x2", &Overrides::default()).err().unwrap();
+        assert!(error.to_string().contains("card.toml of another model"), "{error}");
+    }
+
+    #[test]
+    fn the_nearest_model_reaches_the_factor_if_one_does() {
+        let folder = folder();
+        let zoo = Zoo::new(Some(folder.path().into()));
+        for (factor, name) in
+            [(1.0, "medium-x2"), (2.0, "medium-x2"), (2.1, "medium-x4"), (4.0, "medium-x4"), (8.0, "medium-x4")]
+        {
+            assert_eq!(zoo.nearest(factor).unwrap(), name, "x{factor}");
+        }
+    }
 }

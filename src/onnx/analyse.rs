@@ -2,13 +2,13 @@
 
 use super::hints;
 use super::infer::{Link, Walk, walk};
-use super::proto::{Extent, GraphProto, ModelProto, TensorTypeProto, element};
+use super::proto::{Extent, GraphProto, ModelProto, NodeProto, TensorProto, TensorTypeProto, element};
 use super::reach::Span;
 use super::read::{Limits, graph, picture_input, shown};
 use crate::card::{Colour, Precision, Tiling};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What was worked out about a generator from its graph alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,10 +207,10 @@ impl Explorer<'_> {
             .into_iter()
             .find(|m| self.accepts(Size::new(size.width - m, size.height - m)))
             .unwrap_or(1);
-        let smallest = (1..=LARGEST_MIN_SIDE / multiple)
-            .map(|i| i * multiple)
-            .find(|&n| self.accepts(Size::new(n, n)))
-            .unwrap_or(LARGEST_MIN_SIDE);
+        // What accepts a side accepts every larger one.
+        let sides: Vec<usize> = (1..=LARGEST_MIN_SIDE / multiple).map(|i| i * multiple).collect();
+        let too_small = sides.partition_point(|&n| !self.accepts(Size::new(n, n)));
+        let smallest = sides.get(too_small).copied().unwrap_or(LARGEST_MIN_SIDE);
         (smallest, multiple)
     }
 
@@ -282,17 +282,16 @@ fn operators(graph: &GraphProto) -> BTreeMap<String, usize> {
 
 /// Elements of the stored tensors that are weights or biases: no sizes and no quantisation steps.
 fn parameters(graph: &GraphProto) -> u64 {
-    let steps: &dyn Fn(&str) -> &'static [usize] = &|op| match op {
-        "QLinearConv" => &[1, 2, 4, 5, 6, 7],
-        "QuantizeLinear" | "DequantizeLinear" => &[1, 2],
-        "Resize" | "Upsample" | "Clip" | "Pad" => &[1, 2, 3],
-        _ => &[],
+    let steps = |op: &str| -> &'static [usize] {
+        match op {
+            "QLinearConv" => &[1, 2, 4, 5, 6, 7],
+            "QuantizeLinear" | "DequantizeLinear" => &[1, 2],
+            "Resize" | "Upsample" | "Clip" | "Pad" => &[1, 2, 3],
+            _ => &[],
+        }
     };
-    let mut not_weights: Vec<&str> = Vec::new();
-    for node in &graph.node {
-        not_weights.extend(steps(&node.op_type).iter().filter_map(|&i| node.input.get(i)).map(String::as_str));
-    }
-    let weight =
-        |t: &&super::proto::TensorProto| t.data_type != element::I64 && !not_weights.contains(&t.name.as_str());
+    let others = |n: &NodeProto| steps(&n.op_type).iter().filter_map(|&i| n.input.get(i).cloned()).collect::<Vec<_>>();
+    let not_weights: HashSet<String> = graph.node.iter().flat_map(others).collect();
+    let weight = |t: &&TensorProto| t.data_type != element::I64 && !not_weights.contains(&t.name);
     graph.initializer.iter().filter(weight).map(|t| t.dims.iter().map(|&d| d as u64).product::<u64>()).sum()
 }

@@ -12,3 +12,6 @@ mod wire;
 
 pub use analyse::{Analysis, analyse, check_size};
 pub use read::{Limits, graph, load, picture_input, read};
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ pub struct Overrides {
     pub range: Option<[f32; 2]>,
     /// Receptive-field radius in input pixels.
     pub halo: Option<usize>,
+    /// The card that stands beside a model which brings none in its metadata.
+    pub card: Option<Card>,
 }
 
 /// Sizes for which the compiled network is kept.
@@ -73,13 +75,14 @@ impl TractGenerator {
                 None => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
             };
         }
-        let mut card = match embedded_card(&model)? {
+        let brought = embedded_card(&model)?.or_else(|| overrides.card.clone());
+        let known_range = overrides.range.is_some() || brought.is_some();
+        let mut card = match brought {
             Some(card) => checked_against(card, &analysis)?,
             None => worked_out(name, &analysis),
         };
         card.digest = digest(bytes);
         apply(overrides, &analysis, &mut card)?;
-        let known_range = overrides.range.is_some() || embedded_card(&model)?.is_some();
         let mut generator = Self { card, analysis, model, limits, engine, prepared: Mutex::default() };
         if !known_range {
             generator.card.range = probe::range(&generator)?;
@@ -220,7 +223,7 @@ fn worked_out(name: &str, analysis: &Analysis) -> Card {
 /// Holds a card from the metadata against the graph: a card that promises more than the graph keeps is refused.
 fn checked_against(mut card: Card, analysis: &Analysis) -> Result<Card> {
     let complain = |what: String| {
-        Err(Error::model(format!("the card in the model's metadata does not fit its graph: {what}"))
+        Err(Error::model(format!("the model's card does not fit its graph: {what}"))
             .fix("export the model again, or remove the card"))
     };
     if analysis.scale.is_some_and(|scale| scale != card.scale) {

@@ -400,3 +400,31 @@ fn sizes_that_do_not_fit_are_refused() {
     let mut plan = generator.plan(Size::new(9, 6)).unwrap();
     assert!(plan.run(&[0.0; 53], &mut [0.0; 54]).is_err());
 }
+
+#[test]
+fn damaged_models_never_panic() {
+    let bytes = chain(2, 4).to_bytes();
+    let mut state = 1_u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let limits = Limits { tensor_elements: 1 << 24, ..Limits::default() };
+    // The weights are most of the file; damage what is not weights.
+    let structure: Vec<usize> = (0..bytes.len()).filter(|&i| i > bytes.len() - 300 || i < 700).collect();
+    for _ in 0..300 {
+        let mut damaged = bytes.clone();
+        for _ in 0..=next(2) {
+            damaged[structure[next(structure.len())]] = next(256) as u8;
+        }
+        if let Ok(generator) = TractGenerator::from_bytes("damaged", &damaged, &Overrides::default(), limits.clone()) {
+            let size = Size::new(9, 7);
+            let Ok(mut plan) = generator.plan(size) else { continue };
+            let planes = generator.card().colour.planes();
+            let _ = plan.run(
+                &vec![f32::NAN; size.area() * planes],
+                &mut vec![0.0; enlarged(size, generator.card().scale).area() * planes],
+            );
+        }
+    }
+}
