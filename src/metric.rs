@@ -20,7 +20,7 @@ pub struct Scores {
     pub ssim_y: Option<f64>,
     /// PSNR over red, green and blue together in dB; infinite where the pictures are equal (JSON: null).
     pub psnr_rgb: f64,
-    /// The largest difference of any sample, from 0 to 1.
+    /// The largest difference of any sample, in levels of 255 (a fraction of one where files are finer).
     pub largest_difference: f64,
 }
 
@@ -106,7 +106,7 @@ impl Meter {
             psnr_y: psnr(self.luma_error / pixels / (255.0 * 255.0)),
             ssim_y: self.ssim.mean(),
             psnr_rgb: psnr(self.colour_error / (3.0 * pixels)),
-            largest_difference: self.largest,
+            largest_difference: self.largest * 255.0,
         }
     }
 }
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn one_step_of_255_everywhere_is_48_13_db() {
         let got = scores(Size::new(12, 12), 0, |_| 7, |_| 8);
-        assert!((got.psnr_rgb - 48.1308).abs() < 1e-3 && (got.largest_difference - 1.0 / 255.0).abs() < 1e-7);
+        assert!((got.psnr_rgb - 48.1308).abs() < 1e-3 && (got.largest_difference - 1.0).abs() < 1e-4);
     }
 
     #[test]

@@ -146,3 +146,24 @@ fn what_cannot_be_judged_is_said_plainly() {
         assert!(!output.status.success() && error.contains(words), "{error}");
     }
 }
+
+// A chain whose convolutions are all zero is its base, which is bilinear, and a grey picture is luma alone.
+#[test]
+fn a_generator_that_is_its_base_scores_as_bilinear() {
+    use upres::host::chain::{Chain, Layer, Recipe};
+    use upres::host::export::Artefact;
+    let layer =
+        |inputs, outputs| Layer { inputs, outputs, weight: vec![0.0; inputs * outputs * 9], bias: vec![0.0; outputs] };
+    let chain = Chain { scale: 2, layers: vec![layer(1, 8), layer(8, 4)] };
+    let grey = image::DynamicImage::from(textured(90, 70, 5)).into_luma8();
+    let folder = folder_with(&[]);
+    grey.save(folder.path().join("HR/grey.png")).unwrap();
+    let model =
+        Artefact::float(&chain, &Recipe::new(), "base").unwrap().save(&folder.path().join("base.onnx")).unwrap();
+    // The factor is the generator's, and the name is its card's.
+    let report = json(&[text(&model), "bilinear", "nearest", "--on", text(folder.path())]);
+    let mean = &report["sets"][0]["mean"];
+    let score = |method: &str| mean[method]["psnr_y"].as_f64().unwrap();
+    assert_eq!(report["sets"][0]["scale"], 2);
+    assert!((score("base") - score("bilinear")).abs() < 0.01 && score("bilinear") > score("nearest") + 0.1, "{mean}");
+}

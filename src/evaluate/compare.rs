@@ -53,9 +53,12 @@ pub fn difference_info(of: &PictureInfo) -> PictureInfo {
     }
 }
 
-/// The factor that makes a `largest` difference (0..1) well visible: the largest power of two up to 128 that does not clip.
-pub fn visible_factor(largest: f64) -> u32 {
-    (0..=7).rev().map(|power| 1 << power).find(|&factor: &u32| largest * f64::from(factor) <= 1.0).unwrap_or(1)
+/// The factor that makes the differences of `scores` well visible: the largest power of two up to 128 that lifts four times
+/// their root mean square to white at most. Few pixels differ by more, and are clipped.
+pub fn visible_factor(scores: &Scores) -> u32 {
+    let root_mean_square = 10_f64.powf(scores.psnr_rgb / -20.0);
+    let fits = |factor: &u32| 4.0 * root_mean_square * f64::from(*factor) <= 1.0;
+    (0..=7).rev().map(|power| 1 << power).find(fits).unwrap_or(1)
 }
 
 /// Writes `|a − b| · factor` of red, green and blue: black where the pictures are equal.
@@ -129,10 +132,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_factor_shows_without_clipping() {
-        let cases = [(0.0, 128), (1.0 / 255.0, 128), (3.0 / 255.0, 64), (0.5, 2), (0.51, 1), (1.0, 1)];
-        for (largest, factor) in cases {
-            assert_eq!(visible_factor(largest), factor, "{largest}");
+    fn the_factor_follows_the_root_mean_square() {
+        // 48.13 dB is one level of 255, 28.13 dB ten levels: 4 × 10 × 4 = 160, and times 8 would be more than white.
+        for (psnr_rgb, factor) in [(f64::INFINITY, 128), (48.13, 32), (28.13, 4), (13.0, 1), (0.0, 1)] {
+            let scores = Scores { psnr_y: psnr_rgb, ssim_y: None, psnr_rgb, largest_difference: 1.0 };
+            assert_eq!(visible_factor(&scores), factor, "{psnr_rgb}");
         }
     }
 }

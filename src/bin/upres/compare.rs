@@ -17,7 +17,8 @@ pub(crate) struct Args {
     /// Write |A − B|, amplified; the format goes by the extension
     #[arg(long, value_name = "FILE")]
     difference: Option<PathBuf>,
-    /// Amplify the difference picture by this; without it, by the power of two up to 128 that does not clip
+    /// Amplify the difference picture by this; without it, by a power of two that goes by the mean
+    /// difference
     #[arg(long, value_name = "FACTOR", requires = "difference", value_parser = clap::value_parser!(u32).range(1..=255))]
     amplify: Option<u32>,
     /// Leave out this many pixels on each side (papers leave out as many as the enlargement)
@@ -56,7 +57,7 @@ fn draw(args: &Args, path: &Path, comparison: &Comparison) -> Result<u32> {
         return Err(Error::usage(format!("{} is one of the pictures to compare", path.display()))
             .fix("write the difference somewhere else"));
     }
-    let factor = args.amplify.unwrap_or_else(|| visible_factor(comparison.scores.largest_difference));
+    let factor = args.amplify.unwrap_or_else(|| visible_factor(&comparison.scores));
     let (mut a, mut b) = (open(&args.a)?, open(&args.b)?);
     let sink = codec::create(path, &difference_info(a.info()), &EncodeOptions::default())?;
     draw_difference(a.as_mut(), b.as_mut(), factor, sink)?;
@@ -77,7 +78,7 @@ fn print_text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32
     if let Some(psnr) = comparison.psnr_alpha {
         println!("PSNR of alpha  {} (colours laid over black)", decibels(psnr));
     }
-    println!("largest difference  {:.2} of 255", scores.largest_difference * 255.0);
+    println!("largest difference  {:.2} of 255", scores.largest_difference);
     if let Some((path, factor)) = drawn {
         println!("difference picture  {}, amplified {factor} times", path.display());
     }
@@ -95,7 +96,7 @@ fn print_json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32
         "psnr_rgb": scores.psnr_rgb,
         "ssim_y": scores.ssim_y,
         "psnr_alpha": comparison.psnr_alpha,
-        "largest_difference": scores.largest_difference * 255.0,
+        "largest_difference": scores.largest_difference,
         "difference": drawn.map(|(path, factor)| json!({ "file": path, "amplified": factor })),
     });
     println!("{report}");
