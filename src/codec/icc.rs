@@ -25,21 +25,21 @@ pub(super) mod tests {
     use super::*;
 
     /// A profile that is all header: `length` bytes of colour space `space`.
-    pub(in super::super) fn profile(space: &[u8; 4], length: usize) -> Vec<u8> {
+    pub(in super::super) fn profile(space: [u8; 4], length: usize) -> Vec<u8> {
         let mut bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();
         bytes[..4].copy_from_slice(&(length as u32).to_be_bytes());
-        bytes[16..20].copy_from_slice(space);
+        bytes[16..20].copy_from_slice(&space);
         bytes[36..40].copy_from_slice(b"acsp");
         bytes
     }
 
     #[test]
     fn only_profiles_of_the_rows_colours_fit() {
-        assert!(fits(&profile(b"RGB ", 200), Layout::Rgba));
-        assert!(fits(&profile(b"GRAY", 200), Layout::GreyAlpha));
-        assert!(!fits(&profile(b"GRAY", 200), Layout::Rgb));
-        assert!(!fits(&profile(b"CMYK", 200), Layout::Rgb));
-        assert!(!fits(&profile(b"RGB ", 200)[..127], Layout::Rgb));
+        assert!(fits(&profile(*b"RGB ", 200), Layout::Rgba));
+        assert!(fits(&profile(*b"GRAY", 200), Layout::GreyAlpha));
+        assert!(!fits(&profile(*b"GRAY", 200), Layout::Rgb));
+        assert!(!fits(&profile(*b"CMYK", 200), Layout::Rgb));
+        assert!(!fits(&profile(*b"RGB ", 200)[..127], Layout::Rgb));
         assert!(!fits(&[0; 200], Layout::Rgb));
     }
 }

@@ -86,6 +86,14 @@ impl Samples {
         Self::Sixteen(bytes.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]])).collect())
     }
 
+    /// Fills `row` with pixels from number `start` on, in steps of `step`, as samples from 0.0 to 1.0.
+    pub(super) fn copy_row(&self, start: usize, step: isize, channels: usize, row: &mut [f32]) {
+        match self {
+            Self::Eight(samples) => gather(samples, channels, (start, step), row, |v| f32::from(v) / 255.0),
+            Self::Sixteen(samples) => gather(samples, channels, (start, step), row, |v| f32::from(v) / 65535.0),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Eight(samples) => samples.len(),
@@ -162,7 +170,7 @@ impl Held {
     ///
     /// # Errors
     /// A limit error where that is too much to hold.
-    pub(super) fn new(
+    pub(super) fn source(
         header: Header,
         working: u64,
         limits: &Limits,
@@ -201,11 +209,8 @@ impl RowSource for Held {
         if self.samples.len() != self.stored.area() * channels {
             return Err(Error::input("the file holds fewer pixels than its header says"));
         }
-        let walk = self.orientation.walk(self.stored, self.next);
-        match &self.samples {
-            Samples::Eight(samples) => gather(samples, channels, walk, row, |v| f32::from(v) / 255.0),
-            Samples::Sixteen(samples) => gather(samples, channels, walk, row, |v| f32::from(v) / 65535.0),
-        }
+        let (start, step) = self.orientation.walk(self.stored, self.next);
+        self.samples.copy_row(start, step, channels, row);
         self.next += 1;
         Ok(())
     }

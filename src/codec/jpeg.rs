@@ -35,7 +35,7 @@ pub(super) fn open(input: Input, limits: &Limits) -> Result<Box<dyn RowSource>> 
     };
     let header = Header::new((size, layout, Depth::Eight), icc, exif, limits)?;
     let working = survey.working_bytes();
-    Held::new(header, working, limits, move || {
+    Held::source(header, working, limits, move || {
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes.as_slice()), options(target));
         let mut samples = decoder.decode().map_err(damaged)?;
         if target.num_components() == 4 {

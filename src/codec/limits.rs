@@ -45,7 +45,7 @@ impl Limits {
             ))
             .fix("raise it with --max-side if the file is to be trusted"));
         }
-        let pixels = width.checked_mul(height).unwrap_or(u64::MAX);
+        let pixels = width.saturating_mul(height);
         if pixels > self.pixels {
             return Err(Error::limit(format!(
                 "the picture has {pixels} pixels ({width}x{height}); at most {} are read",

@@ -42,7 +42,7 @@ pub struct PictureInfo {
     pub streams: bool,
 }
 
-/// What travels beside the samples, as raw blocks.
+/// What travels beside the samples, as raw blocks. XMP, IPTC, comments, and PNG's gamma and chromaticities do not.
 #[derive(Debug, Clone, Default)]
 pub struct Metadata {
     /// ICC profile, fit for the rows' colours.
@@ -159,8 +159,8 @@ impl RowSource for Named {
 /// size, an I/O error where the folder cannot be written to.
 pub fn create(path: &Path, header: &PictureInfo, options: &EncodeOptions) -> Result<Box<dyn RowSink>> {
     let format = Format::for_output(path, options.format)?;
-    let sink = Sink::start(header, options, format, || AtomicFile::create(path).map(Output::file));
-    Ok(Box::new(sink.map_err(|e| if e.kind() == crate::error::Kind::Limit { e.at(path.display()) } else { e })?))
+    let place = path.display().to_string();
+    Ok(Box::new(Sink::start(header, options, format, &place, || AtomicFile::create(path).map(Output::file))?))
 }
 
 /// As [`create`], into a pipe.
@@ -174,7 +174,9 @@ pub fn write_to(
     options: &EncodeOptions,
 ) -> Result<Box<dyn RowSink>> {
     let format = Format::for_output(Path::new("-"), Some(format))?;
-    Ok(Box::new(Sink::start(header, options, format, || Ok(Output::stream(Box::new(stream))))?))
+    Ok(Box::new(Sink::start(header, options, format, "the picture to its pipe", || {
+        Ok(Output::stream(Box::new(stream)))
+    })?))
 }
 
 #[cfg(test)]

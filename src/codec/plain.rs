@@ -38,7 +38,7 @@ fn open(decoder: impl ImageDecoder + Send + 'static, limits: &Limits) -> Result<
     let header = Header::new((size, layout, depth), None, None, limits)?;
     let working = if depth == Depth::Sixteen { header.decoded_bytes() } else { 0 };
     let bytes = usize::try_from(decoder.total_bytes()).map_err(|_| Error::limit("the picture is too large"))?;
-    Held::new(header, working, limits, move || {
+    Held::source(header, working, limits, move || {
         let mut samples = vec![0; bytes];
         decoder.read_image(&mut samples).map_err(damaged)?;
         Ok(if depth == Depth::Eight { Samples::Eight(samples) } else { Samples::from_native(&samples) })
@@ -70,7 +70,7 @@ pub(super) fn open_gif(input: Input, limits: &Limits) -> Result<Box<dyn RowSourc
     let layout = if covers && frame.transparent.is_none() { Layout::Rgb } else { Layout::Rgba };
     let header = Header::new((size, layout, Depth::Eight), None, None, limits)?;
     let working = frame.size.area() as u64;
-    Held::new(header, working, limits, move || draw_gif(&mut decoder, &frame, size, layout))
+    Held::source(header, working, limits, move || draw_gif(&mut decoder, &frame, size, layout))
 }
 
 /// Where the first frame lies on the canvas.

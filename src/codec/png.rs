@@ -32,10 +32,10 @@ pub(super) fn open(mut input: Input, limits: &Limits) -> Result<Box<dyn RowSourc
     let header = Header::new((size, layout, depth), icc, survey.exif, limits)?;
     if reader.info().interlaced {
         let working = if depth == Depth::Sixteen { header.decoded_bytes() } else { 0 };
-        return Held::new(header, working, limits, move || read_interlaced(&mut reader, depth));
+        return Held::source(header, working, limits, move || read_interlaced(&mut reader, depth));
     }
     if header.orientation != Orientation::UPRIGHT {
-        return Held::new(header, 0, limits, move || read_rows(&mut reader, depth));
+        return Held::source(header, 0, limits, move || read_rows(&mut reader, depth));
     }
     Ok(Box::new(Streamed { info: header.into_info(true), reader, next: 0 }))
 }

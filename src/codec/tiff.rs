@@ -8,7 +8,7 @@ use crate::frame::{Depth, Layout};
 use std::io::{Cursor, Seek, Write};
 use tiff::Directory;
 use tiff::TiffError;
-use tiff::encoder::compression::{CompressionAlgorithm, Compressor, Deflate, Lzw, Uncompressed};
+use tiff::encoder::compression::{CompressionAlgorithm, Compressor, Deflate, DeflateLevel, Lzw, Uncompressed};
 use tiff::encoder::{DirectoryEncoder, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard};
 use tiff::tags::{CompressionMethod, PhotometricInterpretation, Predictor, Tag, Type};
 
@@ -86,7 +86,7 @@ fn put_strips<W: Write + Seek, K: TiffKind>(
     let mut packer = match job.options.tiff_compression {
         TiffCompression::None => Compressor::Uncompressed(Uncompressed),
         TiffCompression::Lzw => Compressor::Lzw(Lzw),
-        TiffCompression::Deflate => Compressor::Deflate(Deflate::default()),
+        TiffCompression::Deflate => Compressor::Deflate(Deflate::with_level(DeflateLevel::Fast)),
     };
     let predict = job.options.tiff_compression != TiffCompression::None;
     let (mut offsets, mut lengths) = (Vec::new(), Vec::new());

@@ -1,19 +1,22 @@
 //! The reading side of TIFF: the first page, in any of the layouts that scanners and cameras write.
 
 use super::exif::{self, DESCRIPTIVE, EXIF_DIRECTORY, Field, Fields, GPS_DIRECTORY, INTEROP_DIRECTORY, ORIENTATION};
-use super::input::{Header, Held, Input, ReadSeek, Samples, guarded, unreadable};
+use super::input::{Header, Held, Input, ReadSeek, Samples, check_row, guarded, unreadable};
 use super::jpeg::ycc_to_rgb;
 use super::orientation::Orientation;
-use super::{Limits, RowSource};
+use super::{Limits, PictureInfo, RowSource};
 use crate::error::{Error, Result};
 use crate::frame::{Depth, Layout};
 use crate::geometry::Size;
 use std::io::{Cursor, Read};
-use tiff::decoder::{Decoder, DecodingResult};
+use tiff::decoder::{ChunkType, Decoder, DecodingResult};
 use tiff::tags::{ByteOrder, IfdPointer, PhotometricInterpretation, SampleFormat, Tag, Type, ValueBuffer};
 use tiff::{ColorType, Directory, TiffError};
 
 type Reader = Decoder<Box<dyn ReadSeek>>;
+
+/// Bytes up to which a strip counts as a few rows, so that the picture streams.
+const SMALL_STRIP: u64 = 32 << 20;
 
 /// Reads the header of a TIFF's first page.
 pub(super) fn open(input: Input, limits: &Limits) -> Result<Box<dyn RowSource>> {
@@ -60,11 +63,25 @@ fn open_page(mut reader: Reader, palette: Option<Vec<u16>>, limits: &Limits) -> 
     let mut header = Header::new((size, kind.layout(), kind.depth()), icc, exif, limits)?;
     let orientation = reader.find_tag_unsigned::<u16>(Tag::from_u16_exhaustive(ORIENTATION)).ok().flatten();
     header.orientation = Orientation::from_exif(orientation.unwrap_or(1));
+    let strip_rows = reader.chunk_dimensions().1.min(height) as usize;
+    let strip = header.decoded_bytes() / u64::from(height) * strip_rows as u64;
+    let in_strips =
+        reader.get_chunk_type() == ChunkType::Strip && reader.image_buffer_layout().map_err(damaged)?.planes == 1;
+    if in_strips && header.orientation == Orientation::UPRIGHT && strip <= SMALL_STRIP {
+        return Ok(Box::new(Strips {
+            info: header.into_info(true),
+            reader,
+            kind,
+            strip_rows,
+            strip: Samples::Eight(Vec::new()),
+            next: 0,
+        }));
+    }
     // Beside the picture: its samples as stored, before inks, bits, palettes or planes are made rows of.
     let stored = reader.image_buffer_layout().map_err(damaged)?;
     let working = if kind.is_plain() { 0 } else { stored.complete_len as u64 };
     let planes = stored.planes;
-    Held::new(header, working, limits, move || {
+    Held::source(header, working, limits, move || {
         let mut samples = DecodingResult::U8(Vec::new());
         let layout = reader.read_image_to_buffer(&mut samples).map_err(damaged)?;
         if samples.as_buffer(0).as_bytes().len() < layout.complete_len {
@@ -72,6 +89,39 @@ fn open_page(mut reader: Reader, palette: Option<Vec<u16>>, limits: &Limits) -> 
         }
         kind.rows(samples, planes.max(layout.planes), size)
     })
+}
+
+/// A page that is read strip by strip.
+struct Strips {
+    info: PictureInfo,
+    reader: Reader,
+    kind: Kind,
+    /// Rows in every strip but the last.
+    strip_rows: usize,
+    strip: Samples,
+    next: usize,
+}
+
+impl RowSource for Strips {
+    fn info(&self) -> &PictureInfo {
+        &self.info
+    }
+
+    fn next_row(&mut self, row: &mut [f32]) -> Result<()> {
+        check_row(row, &self.info, self.next)?;
+        let (index, within) = (self.next / self.strip_rows, self.next % self.strip_rows);
+        if within == 0 {
+            let rows = self.strip_rows.min(self.info.size.height - self.next);
+            let (reader, kind, size) = (&mut self.reader, &self.kind, Size::new(self.info.size.width, rows));
+            self.strip = guarded(|| kind.rows(reader.read_chunk(index as u32).map_err(damaged)?, 1, size))?;
+            if self.strip.len() != rows * row.len() {
+                return Err(Error::input("a strip of the TIFF holds fewer pixels than its header says"));
+            }
+        }
+        self.strip.copy_row(within * self.info.size.width, 1, self.info.layout.channels(), row);
+        self.next += 1;
+        Ok(())
+    }
 }
 
 /// How the samples of a page are to be understood.
@@ -272,7 +322,9 @@ fn damaged(error: TiffError) -> Error {
         TiffError::IoError(e) => unreadable(e),
         TiffError::LimitsExceeded => Error::limit("the TIFF's blocks take more memory than given")
             .fix("raise --max-decoded or --max-metadata if the file is to be trusted"),
-        TiffError::UnsupportedError(e) => Error::input("a TIFF of this kind is not read").caused_by(e),
+        TiffError::UnsupportedError(e) => Error::input("a TIFF of this kind is not read")
+            .caused_by(e)
+            .fix("save it as grey or RGB, packed with LZW, Deflate or not at all"),
         other => Error::input("the TIFF is damaged").caused_by(other),
     }
 }

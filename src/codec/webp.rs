@@ -38,7 +38,7 @@ pub(super) fn open(mut input: Input, limits: &Limits) -> Result<Box<dyn RowSourc
     decoder.set_memory_limit(limits.decoded as usize);
     // The encoded blocks, and the decoder's own pixels: planes at 1.5 bytes each, or 4 where nothing was lost.
     let working = input.length.saturating_add(4 * u64::from(width) * u64::from(height));
-    Held::new(header, working, limits, move || {
+    Held::source(header, working, limits, move || {
         let mut samples = vec![0; decoder.output_buffer_size().unwrap_or(0)];
         decoder.read_image(&mut samples).map_err(damaged)?;
         Ok(Samples::Eight(samples))

@@ -5,7 +5,7 @@ use super::*;
 use crate::error::Kind;
 
 /// A file of every kind.
-fn samples() -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let picture = Picture::noise(Size::new(64, 48), Layout::Rgb, Depth::Eight);
     let deep = Picture::noise(Size::new(64, 48), Layout::Rgba, Depth::Sixteen);
     let options = EncodeOptions::default();
@@ -87,9 +87,9 @@ fn promising_png(width: u32, height: u32) -> Vec<u8> {
     header.extend(width.to_be_bytes());
     header.extend(height.to_be_bytes());
     header.extend([8, 0, 0, 0, 0]);
-    put_png_chunk(&mut bytes, b"IHDR", &header);
-    put_png_chunk(&mut bytes, b"IDAT", &stored_zlib(&[0; 100]));
-    put_png_chunk(&mut bytes, b"IEND", &[]);
+    put_png_chunk(&mut bytes, *b"IHDR", &header);
+    put_png_chunk(&mut bytes, *b"IDAT", &stored_zlib(&[0; 100]));
+    put_png_chunk(&mut bytes, *b"IEND", &[]);
     bytes
 }
 
@@ -108,14 +108,13 @@ fn bombs_are_refused_from_the_header_with_the_option_that_lets_them_pass() {
     let frame = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0x75, 0x30, 0x75, 0x30]); // 30000 × 30000
     refused(&jpeg, &limits, "--max-decoded");
-    let tight = |limits: Limits| limits;
-    let metadata = Metadata { icc: Some(super::super::icc::tests::profile(b"RGB ", 5000)), exif: None };
+    let metadata = Metadata { icc: Some(super::super::icc::tests::profile(*b"RGB ", 5000)), exif: None };
     let profiled = Picture::noise(Size::new(8, 8), Layout::Rgb, Depth::Eight).with(metadata);
     for format in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
         let bytes = profiled.encode(format, &EncodeOptions::default());
-        refused(&bytes, &tight(Limits { metadata: 1000, ..Limits::default() }), "--max-metadata");
+        refused(&bytes, &Limits { metadata: 1000, ..Limits::default() }, "--max-metadata");
     }
-    refused(&jpeg, &tight(Limits { input: 100, ..Limits::default() }), "--max-input");
+    refused(&jpeg, &Limits { input: 100, ..Limits::default() }, "--max-input");
     let zero = read_from(promising_png(0, 5).as_slice(), &limits).err().unwrap();
     assert_eq!(zero.kind(), Kind::Input, "{zero}");
 }

@@ -74,7 +74,9 @@ fn interlaced_pngs_are_held_and_exact() {
             (0..3).for_each(|c| raw.extend(value(x, y, c).to_be_bytes()));
         }
     };
-    passes.iter().for_each(|pass| put_row(pass));
+    for pass in passes {
+        put_row(pass);
+    }
     put_row(&[(0, 1), (1, 1), (2, 1)]);
     let mut bytes = png_of(Size::new(3, 3), png_crate::BitDepth::Sixteen, png_crate::ColorType::Rgb, |_| {}, &[0; 54]);
     bytes[28] = 1; // interlace method
@@ -82,8 +84,8 @@ fn interlaced_pngs_are_held_and_exact() {
     bytes[29..33].copy_from_slice(&crc.to_be_bytes());
     let data = bytes.windows(4).position(|w| w == b"IDAT").unwrap() - 4;
     bytes.truncate(data);
-    put_png_chunk(&mut bytes, b"IDAT", &stored_zlib(&raw));
-    put_png_chunk(&mut bytes, b"IEND", &[]);
+    put_png_chunk(&mut bytes, *b"IDAT", &stored_zlib(&raw));
+    put_png_chunk(&mut bytes, *b"IEND", &[]);
     let back = decode(&bytes);
     assert!(!back.info.streams);
     let expected: Vec<u16> =
@@ -92,7 +94,7 @@ fn interlaced_pngs_are_held_and_exact() {
 }
 
 /// Appends a chunk with its checksum.
-pub(super) fn put_png_chunk(bytes: &mut Vec<u8>, kind: &[u8; 4], content: &[u8]) {
+pub(super) fn put_png_chunk(bytes: &mut Vec<u8>, kind: [u8; 4], content: &[u8]) {
     bytes.extend((content.len() as u32).to_be_bytes());
     let start = bytes.len();
     bytes.extend(kind);
@@ -132,7 +134,7 @@ fn cmyk_jpegs_become_rgb_and_lose_their_profile() {
         let data: Vec<u8> = inks.repeat(16 * 16);
         let mut bytes = Vec::new();
         let mut encoder = Encoder::new(&mut bytes, 100);
-        encoder.add_icc_profile(&super::super::icc::tests::profile(b"CMYK", 500)).unwrap();
+        encoder.add_icc_profile(&super::super::icc::tests::profile(*b"CMYK", 500)).unwrap();
         encoder.encode(&data, 16, 16, kind).unwrap();
         let expected = [0, 1, 2].map(|i| ((255 - u32::from(inks[i])) * (255 - u32::from(inks[3])) + 127) / 255);
         let back = decode(&bytes);
@@ -162,17 +164,17 @@ fn cmyk_jpegs_become_rgb_and_lose_their_profile() {
 
 #[test]
 fn progressive_jpegs_are_read_and_state_their_coefficients() {
-    let picture = Picture::smooth(Size::new(40, 24), Layout::Rgb, Depth::Eight);
+    let picture = Picture::smooth(Size::new(160, 96), Layout::Rgb, Depth::Eight);
     let data: Vec<u8> = picture.quantised().into_iter().map(|v| v as u8).collect();
     let mut bytes = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 95);
     encoder.set_progressive(true);
     encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
-    encoder.encode(&data, 40, 24, jpeg_encoder::ColorType::Rgb).unwrap();
+    encoder.encode(&data, 160, 96, jpeg_encoder::ColorType::Rgb).unwrap();
     let difference = largest_difference(&picture, &decode(&bytes));
     assert!(difference < 12.0, "{difference}");
     let held = read_from(bytes.as_slice(), &Limits::default()).unwrap().held_bytes();
-    assert_eq!(held, 40 * 24 * 3 + 40 * 24 * 3, "4:2:0 keeps 1.5 coefficients of 2 bytes for each pixel");
+    assert_eq!(held, 160 * 96 * 3 + 160 * 96 * 3, "4:2:0 keeps 1.5 coefficients of 2 bytes for each pixel");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::{exif, icc};
 use super::*;
 
 fn all_metadata(orientation: u16) -> Metadata {
-    Metadata { icc: Some(icc::tests::profile(b"RGB ", 150_000)), exif: Some(exif::tests::block(false, orientation)) }
+    Metadata { icc: Some(icc::tests::profile(*b"RGB ", 150_000)), exif: Some(exif::tests::block(false, orientation)) }
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn tiff_orientation_is_its_own_tag() {
 
 #[test]
 fn profiles_that_do_not_describe_the_rows_are_dropped() {
-    let grey_profile = Metadata { icc: Some(icc::tests::profile(b"GRAY", 400)), exif: None };
+    let grey_profile = Metadata { icc: Some(icc::tests::profile(*b"GRAY", 400)), exif: None };
     let grey = Picture::smooth(Size::new(20, 20), Layout::Grey, Depth::Eight).with(grey_profile.clone());
     assert!(decode(&grey.encode(Format::Png, &EncodeOptions::default())).info.metadata.icc.is_some());
     assert!(decode(&grey.encode(Format::Jpeg, &EncodeOptions::default())).info.metadata.icc.is_some());

@@ -5,6 +5,7 @@ mod hostile;
 mod kinds;
 mod metadata;
 mod round_trip;
+mod tiffs;
 
 use super::*;
 use std::io::Cursor;

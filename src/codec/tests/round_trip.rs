@@ -137,6 +137,20 @@ fn files_are_written_whole_or_not_at_all() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_that_names_the_output() {
+    let picture = Picture::noise(Size::new(300, 200), Layout::Rgb, Depth::Eight);
+    for format in [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff] {
+        let options = EncodeOptions { format: Some(format), ..EncodeOptions::default() };
+        let mut sink = create(Path::new("/dev/full"), &picture.info, &options).unwrap();
+        let written = picture.samples.chunks_exact(900).try_for_each(|row| sink.write_row(row));
+        let error = written.and_then(|()| sink.finish()).expect_err("no room");
+        assert_eq!(error.kind(), Kind::Io, "{format:?}: {error}");
+        assert!(error.to_string().contains("/dev/full"), "{error}");
+    }
+}
+
 #[test]
 fn outputs_that_cannot_be_are_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
