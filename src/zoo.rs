@@ -189,7 +189,7 @@ fn open_with_card(path: &Path, overrides: &Overrides) -> Result<TractGenerator> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
     use super::*;
     use crate::card::Tiling;

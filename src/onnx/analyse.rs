@@ -188,13 +188,13 @@ impl Explorer<'_> {
             return Err(Error::model(format!("the model takes {} channels but gives {planes}", self.planes)));
         }
         let scale = height / size.height;
-        match scale * size.height == height && scale * size.width == width && (1..=16).contains(&scale) {
-            true => Ok(scale),
-            false => Err(Error::model(format!(
-                "the model makes {width}x{height} of {size} pixels, which is no whole factor between 1 and 16"
-            ))
-            .fix("a generator pads its convolutions so that no rows or columns are lost")),
+        if scale * size.height == height && scale * size.width == width && (1..=16).contains(&scale) {
+            return Ok(scale);
         }
+        Err(Error::model(format!(
+            "the model makes {width}x{height} of {size} pixels, which is no whole factor between 1 and 16"
+        ))
+        .fix("a generator pads its convolutions so that no rows or columns are lost"))
     }
 
     fn accepts(&self, size: Size) -> bool {

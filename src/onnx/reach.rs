@@ -67,10 +67,10 @@ impl Rate {
         let (n, d) = (self.numerator * reach.div, self.denominator * reach.mul);
         let common = gcd(n, d);
         let rate = Self { numerator: n / common, denominator: d / common };
-        match rate.numerator <= 4096 && rate.denominator <= 4096 {
-            true => Ok(rate),
-            false => Err(Error::model("the layers enlarge or shrink the picture by more than 4096")),
+        if rate.numerator > 4096 || rate.denominator > 4096 {
+            return Err(Error::model("the layers enlarge or shrink the picture by more than 4096"));
         }
+        Ok(rate)
     }
 
     /// The rate as a whole number, where it is one: only then does a shift by one input pixel shift this grid by whole

@@ -226,6 +226,10 @@ fn operators_that_ask_for_the_moon() {
         }),
         "asks for",
     );
+}
+
+#[test]
+fn settings_out_of_bounds() {
     says(
         &refused_graph(|g| {
             g.i64("pads", &[8], &[0, 0, 1 << 40, 0, 0, 0, 0, 0]).node("Pad", &["x", "pads"], "y", vec![]);

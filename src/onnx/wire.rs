@@ -28,7 +28,7 @@ impl Message {
         match (self, tag) {
             (Self::Model, 7) => Some(Self::Graph),
             (Self::Graph, 1) => Some(Self::Node),
-            (Self::Graph, 5) | (Self::Attribute, 5) => Some(Self::Tensor),
+            (Self::Graph | Self::Attribute, 5) => Some(Self::Tensor),
             (Self::Graph, 11 | 12) => Some(Self::ValueInfo),
             (Self::Node, 5) => Some(Self::Attribute),
             (Self::ValueInfo, 2) => Some(Self::Type),

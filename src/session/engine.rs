@@ -59,10 +59,10 @@ impl Engine {
         let model = self.typed(size, limits)?;
         let shape = output_shape(&model)?;
         let scale = shape[2] / size.height;
-        match shape == [1, self.planes, size.height * scale, size.width * scale] && scale > 0 {
-            true => Ok(scale),
-            false => Err(Error::model(format!("the model makes {shape:?} of {size} pixels, which is no whole factor"))),
+        if scale == 0 || shape != [1, self.planes, size.height * scale, size.width * scale] {
+            return Err(Error::model(format!("the model makes {shape:?} of {size} pixels, which is no whole factor")));
         }
+        Ok(scale)
     }
 
     /// Compiles the network for inputs of `size`.

@@ -155,39 +155,51 @@ struct TractPlan {
 
 impl Plan for TractPlan {
     fn run(&mut self, input: &[f32], output: &mut [f32]) -> Result<()> {
-        let (large, padded_large) = (enlarged(self.size, self.scale), enlarged(self.padded, self.scale));
+        let large = enlarged(self.size, self.scale);
         if input.len() != self.size.area() * self.planes || output.len() != large.area() * self.planes {
             return Err(Error::internal(format!("samples do not fit {} planes of {}", self.planes, self.size)));
         }
         let [black, white] = self.range;
         let span = white - black;
-        let plain = black == 0.0 && white == 1.0;
+        // Zero to one stays as it is, to the bit.
+        let other_range = self.range.map(f32::to_bits) != [0.0_f32, 1.0].map(f32::to_bits);
         let fill = |tensor: &mut [f32]| {
-            let Size { width, height } = self.size;
-            for (plane, samples) in input.chunks_exact(width * height).zip(tensor.chunks_exact_mut(self.padded.area()))
-            {
-                for (y, row) in samples.chunks_exact_mut(self.padded.width).enumerate() {
-                    let source = &plane[y.min(height - 1) * width..][..width];
-                    row[..width].copy_from_slice(source);
-                    row[width..].fill(source[width - 1]);
+            self.pad(input, tensor);
+            if other_range {
+                for value in tensor {
+                    *value = *value * span + black;
                 }
-            }
-            if !plain {
-                tensor.iter_mut().for_each(|v| *v = *v * span + black);
             }
         };
-        self.prepared.run(fill, |tensor| {
-            for (plane, samples) in output.chunks_exact_mut(large.area()).zip(tensor.chunks_exact(padded_large.area()))
-            {
-                for (row, source) in plane.chunks_exact_mut(large.width).zip(samples.chunks_exact(padded_large.width)) {
-                    row.copy_from_slice(&source[..large.width]);
-                }
+        self.prepared.run(fill, |tensor| self.crop(tensor, output))?;
+        if other_range {
+            for value in output {
+                *value = (*value - black) / span;
             }
-        })?;
-        if !plain {
-            output.iter_mut().for_each(|v| *v = (*v - black) / span);
         }
         Ok(())
+    }
+}
+
+impl TractPlan {
+    fn pad(&self, input: &[f32], tensor: &mut [f32]) {
+        let Size { width, height } = self.size;
+        for (plane, padded) in input.chunks_exact(width * height).zip(tensor.chunks_exact_mut(self.padded.area())) {
+            for (y, row) in padded.chunks_exact_mut(self.padded.width).enumerate() {
+                let source = &plane[y.min(height - 1) * width..][..width];
+                row[..width].copy_from_slice(source);
+                row[width..].fill(source[width - 1]);
+            }
+        }
+    }
+
+    fn crop(&self, tensor: &[f32], output: &mut [f32]) {
+        let (large, padded) = (enlarged(self.size, self.scale), enlarged(self.padded, self.scale));
+        for (plane, source) in output.chunks_exact_mut(large.area()).zip(tensor.chunks_exact(padded.area())) {
+            for (row, source) in plane.chunks_exact_mut(large.width).zip(source.chunks_exact(padded.width)) {
+                row.copy_from_slice(&source[..large.width]);
+            }
+        }
     }
 }
 
@@ -275,7 +287,13 @@ fn apply(overrides: &Overrides, analysis: &Analysis, card: &mut Card) -> Result<
 
 /// SHA-256 of a file, lower-case hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -42,7 +42,13 @@ pub(crate) struct CorrectionArgs {
 impl CorrectionArgs {
     /// What was typed, as the library means it.
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides { scale: self.model_scale, colour: self.model_colour, range: self.model_range, halo: self.model_halo }
+        Overrides {
+            scale: self.model_scale,
+            colour: self.model_colour,
+            range: self.model_range,
+            halo: self.model_halo,
+            ..Overrides::default()
+        }
     }
 }
 

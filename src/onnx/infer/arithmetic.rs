@@ -1,6 +1,6 @@
 //! Operators that work sample by sample, and those that sum over axes.
 
-use super::{Call, Link, Outcome, Value};
+use super::{Call, Link, Outcome, Value, axis_of};
 use crate::error::{Error, Result};
 use crate::onnx::node::KNOWN;
 use crate::onnx::reach::Reach;
@@ -9,69 +9,12 @@ const HERE: [Reach; 2] = [Reach::SAME; 2];
 
 /// Whether every output sample depends on the samples at its own place only (and on constants).
 pub(super) fn is_pointwise(op: &str) -> bool {
-    const UNARY: &[&str] = &[
-        "Abs",
-        "BatchNormalization",
-        "Cast",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Cos",
-        "DequantizeLinear",
-        "Dropout",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "Mish",
-        "Neg",
-        "Not",
-        "QuantizeLinear",
-        "Reciprocal",
-        "Relu",
-        "Round",
-        "Selu",
-        "Shrink",
-        "Sigmoid",
-        "Sign",
-        "Sin",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Swish",
-        "Tan",
-        "Tanh",
-        "ThresholdedRelu",
-    ];
-    const MANY: &[&str] = &[
-        "Add",
-        "And",
-        "Div",
-        "Equal",
-        "Greater",
-        "GreaterOrEqual",
-        "Less",
-        "LessOrEqual",
-        "Max",
-        "Mean",
-        "Min",
-        "Mod",
-        "Mul",
-        "Or",
-        "PRelu",
-        "Pow",
-        "Sub",
-        "Sum",
-        "Where",
-        "Xor",
-    ];
-    UNARY.contains(&op) || MANY.contains(&op)
+    const UNARY: &str = "Abs BatchNormalization Cast Ceil Celu Clip Cos DequantizeLinear Dropout Elu Erf Exp Floor Gelu \
+        HardSigmoid HardSwish Identity LeakyRelu Log Mish Neg Not QuantizeLinear Reciprocal Relu Round Selu Shrink Sigmoid \
+        Sign Sin Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu";
+    const MANY: &str = "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum \
+        Where Xor";
+    UNARY.split(' ').chain(MANY.split(' ')).any(|known| known == op)
 }
 
 /// Sample by sample, with numpy's broadcasting.
@@ -222,7 +165,7 @@ pub(super) fn reduce(call: &Call) -> Result<Outcome> {
     let value = call.input(0)?;
     let rank = value.shape.len();
     let axes = match call.integers("axes", 1)? {
-        Some(axes) if !axes.is_empty() => axes.iter().map(|&a| call.axis(a, rank)).collect::<Result<Vec<_>>>()?,
+        Some(axes) if !axes.is_empty() => axes.iter().map(|&a| axis_of(a, rank)).collect::<Result<Vec<_>>>()?,
         _ if call.attributes.int("noop_with_empty_axes", 0) == 1 => Vec::new(),
         _ => (0..rank).collect(),
     };
@@ -275,7 +218,7 @@ pub(super) fn axis_norm(call: &Call) -> Result<Outcome> {
         _ => false,
     };
     let default = if call.opset < 13 && to_the_end && call.node.op_type != "LayerNormalization" { 1 } else { -1 };
-    let axis = call.axis(call.attributes.int("axis", default), rank)?;
+    let axis = axis_of(call.attributes.int("axis", default), rank)?;
     let outcome = Outcome::of(value.reshaped(value.shape.clone(), value.link.clone()));
     let Some((grid, _)) = value.grid() else { return Ok(outcome) };
     let across = grid.iter().any(|&g| if to_the_end { g >= axis } else { g == axis });

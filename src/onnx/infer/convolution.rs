@@ -144,7 +144,7 @@ pub(super) fn transposed(call: &Call) -> Result<Outcome> {
     let extra = call.attributes.ints("output_padding").unwrap_or(&[0, 0]);
     let mut shape = vec![value.shape[0], outputs.saturating_mul(group)];
     let mut reach = [Reach::SAME; 2];
-    for i in 0..2 {
+    for (i, reach) in reach.iter_mut().enumerate() {
         let (extent, stride) = (value.shape[i + 2] as i64, window.strides[i]);
         let extra = extra.get(i).copied().unwrap_or(0).clamp(0, LARGEST);
         let full = (extent - 1) * stride + window.reach(i) + 1 + extra;
@@ -157,7 +157,7 @@ pub(super) fn transposed(call: &Call) -> Result<Outcome> {
         };
         let side = usize::try_from(full - before - after).unwrap_or(0);
         shape.push(side);
-        reach[i] = Reach { mul: 1, low: before - window.reach(i) + stride - 1, high: before, div: stride };
+        *reach = Reach { mul: 1, low: before - window.reach(i) + stride - 1, high: before, div: stride };
     }
     let area = (value.shape[2] * value.shape[3]) as f64;
     let mut outcome = finish(value, weights, shape, reach)?;

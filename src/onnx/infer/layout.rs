@@ -1,6 +1,6 @@
 //! Operators that move samples between axes without computing.
 
-use super::{Call, Link, Outcome, Value};
+use super::{Call, Link, Outcome, Value, axis_of};
 use crate::error::{Error, Result};
 use crate::onnx::reach::{Rate, Reach};
 
@@ -16,7 +16,7 @@ fn lost(value: &Value, shape: Vec<usize>, reason: &str) -> Outcome {
 /// Puts values one behind the other along an axis.
 pub(super) fn concat(call: &Call) -> Result<Outcome> {
     let first = call.input(0)?;
-    let axis = call.axis(call.attributes.int("axis", 0), first.shape.len())?;
+    let axis = axis_of(call.attributes.int("axis", 0), first.shape.len())?;
     let mut shape = first.shape.clone();
     shape[axis] = 0;
     let mut outcome = Outcome::of(first.reshaped(Vec::new(), Link::Constant));
@@ -57,14 +57,13 @@ pub(super) fn concat(call: &Call) -> Result<Outcome> {
 /// Cuts a value along an axis.
 pub(super) fn split(call: &Call) -> Result<Outcome> {
     let value = call.input(0)?;
-    let axis = call.axis(call.attributes.int("axis", 0), value.shape.len())?;
+    let axis = axis_of(call.attributes.int("axis", 0), value.shape.len())?;
     let parts = call.node.output.len();
-    let sizes = match call.integers("split", 1)? {
-        Some(sizes) => sizes.iter().map(|&s| usize::try_from(s).unwrap_or(0)).collect::<Vec<_>>(),
-        None => {
-            let each = value.shape[axis].div_ceil(parts.max(1));
-            (0..parts).map(|i| each.min(value.shape[axis].saturating_sub(i * each))).collect()
-        }
+    let sizes: Vec<usize> = if let Some(sizes) = call.integers("split", 1)? {
+        sizes.iter().map(|&s| usize::try_from(s).unwrap_or(0)).collect()
+    } else {
+        let each = value.shape[axis].div_ceil(parts.max(1));
+        (0..parts).map(|i| each.min(value.shape[axis].saturating_sub(i * each))).collect()
     };
     if sizes.len() != parts || sizes.iter().try_fold(0_usize, |n, &s| n.checked_add(s)) != Some(value.shape[axis]) {
         return Err(Error::model(format!("cannot cut {} samples into {sizes:?}", value.shape[axis])));
@@ -132,7 +131,7 @@ pub(super) fn slice(call: &Call) -> Result<Outcome> {
     let mut known = value.known.clone().filter(|_| rank == 1);
     let (mut reach, mut reason) = (HERE, None);
     for i in 0..starts.len() {
-        let axis = call.axis(axes[i] as i64, rank)?;
+        let axis = axis_of(axes[i] as i64, rank)?;
         let cut = Cut::new(shape[axis], starts[i], ends[i], steps[i])?;
         shape[axis] = cut.count;
         known = known.map(|k| {
@@ -166,7 +165,7 @@ pub(super) fn slice(call: &Call) -> Result<Outcome> {
 /// Picks entries along an axis.
 pub(super) fn gather(call: &Call) -> Result<Outcome> {
     let (value, indices) = (call.input(0)?, call.input(1)?);
-    let axis = call.axis(call.attributes.int("axis", 0), value.shape.len())?;
+    let axis = axis_of(call.attributes.int("axis", 0), value.shape.len())?;
     let shape = [&value.shape[..axis], &indices.shape, &value.shape[axis + 1..]].concat();
     let Some((grid, rate)) = value.grid() else {
         let mut output = value.reshaped(shape, value.link.clone());
@@ -188,7 +187,7 @@ pub(super) fn transpose(call: &Call) -> Result<Outcome> {
     let value = call.input(0)?;
     let rank = value.shape.len();
     let order = match call.attributes.ints("perm") {
-        Some(order) => order.iter().map(|&a| call.axis(a, rank)).collect::<Result<Vec<_>>>()?,
+        Some(order) => order.iter().map(|&a| axis_of(a, rank)).collect::<Result<Vec<_>>>()?,
         None => (0..rank).rev().collect(),
     };
     let mut sorted = order.clone();
@@ -229,7 +228,7 @@ fn flattened(call: &Call, value: &Value) -> Result<Vec<usize>> {
     let rank = value.shape.len();
     let axis = match call.attributes.int("axis", 1) {
         n if n == rank as i64 => rank,
-        n => call.axis(n, rank)?,
+        n => axis_of(n, rank)?,
     };
     Ok(vec![value.shape[..axis].iter().product(), value.shape[axis..].iter().product()])
 }
@@ -292,14 +291,14 @@ pub(super) fn squeeze(call: &Call) -> Result<Outcome> {
     let value = call.input(0)?;
     let rank = value.shape.len();
     let axes = match call.integers("axes", 1)? {
-        Some(axes) => axes.iter().map(|&a| call.axis(a, rank)).collect::<Result<Vec<_>>>()?,
+        Some(axes) => axes.iter().map(|&a| axis_of(a, rank)).collect::<Result<Vec<_>>>()?,
         None => (0..rank).filter(|&i| value.shape[i] == 1).collect(),
     };
     if axes.iter().any(|&a| value.shape[a] != 1) {
         return Err(Error::model(format!("drops axes {axes:?} of {:?}", value.shape)));
     }
     let kept: Vec<usize> = (0..rank).filter(|i| !axes.contains(i)).collect();
-    renumber(value, kept.iter().map(|&i| value.shape[i]).collect(), |g| kept.iter().position(|&k| k == g))
+    Ok(renumber(value, kept.iter().map(|&i| value.shape[i]).collect(), |g| kept.iter().position(|&k| k == g)))
 }
 
 /// Adds axes of one entry.
@@ -310,7 +309,7 @@ pub(super) fn unsqueeze(call: &Call) -> Result<Outcome> {
     if rank > 8 {
         return Err(Error::model(format!("makes {rank} axes")));
     }
-    let axes = axes.iter().map(|&a| call.axis(a, rank)).collect::<Result<Vec<_>>>()?;
+    let axes = axes.iter().map(|&a| axis_of(a, rank)).collect::<Result<Vec<_>>>()?;
     let kept: Vec<usize> = (0..rank).filter(|i| !axes.contains(i)).collect();
     if kept.len() != value.shape.len() {
         return Err(Error::model("names an axis twice"));
@@ -319,15 +318,15 @@ pub(super) fn unsqueeze(call: &Call) -> Result<Outcome> {
     for (&place, &extent) in kept.iter().zip(&value.shape) {
         shape[place] = extent;
     }
-    renumber(value, shape, |g| kept.get(g).copied())
+    Ok(renumber(value, shape, |g| kept.get(g).copied()))
 }
 
-fn renumber(value: &Value, shape: Vec<usize>, place: impl Fn(usize) -> Option<usize>) -> Result<Outcome> {
+fn renumber(value: &Value, shape: Vec<usize>, place: impl Fn(usize) -> Option<usize>) -> Outcome {
     let Some((axes, rate)) = value.grid() else {
         let mut output = value.reshaped(shape, value.link.clone());
         output.known.clone_from(&value.known);
-        return Ok(Outcome::of(output));
+        return Outcome::of(output);
     };
-    let [Some(row), Some(column)] = axes.map(place) else { return Ok(lost(value, shape, "drops rows or columns")) };
-    Ok(Outcome::of(value.reshaped(shape, Link::Grid { axes: [row, column], rate })).reading(0, HERE))
+    let [Some(row), Some(column)] = axes.map(place) else { return lost(value, shape, "drops rows or columns") };
+    Outcome::of(value.reshaped(shape, Link::Grid { axes: [row, column], rate })).reading(0, HERE)
 }

@@ -132,15 +132,15 @@ impl Call<'_> {
             None => Ok(None),
         }
     }
+}
 
-    /// An axis counted from the end where negative.
-    pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize> {
-        let index = if axis < 0 { axis + rank as i64 } else { axis };
-        usize::try_from(index)
-            .ok()
-            .filter(|&i| i < rank)
-            .ok_or_else(|| Error::model(format!("axis {axis} is not one of {rank}")))
-    }
+/// An axis of `rank`, counted from the end where negative.
+pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
+    let index = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(index)
+        .ok()
+        .filter(|&i| i < rank)
+        .ok_or_else(|| Error::model(format!("axis {axis} is not one of {rank}")))
 }
 
 /// What a walk found.

@@ -1,6 +1,6 @@
 //! Operators that change the grid: pixel shuffles, resizing, padding.
 
-use super::{Call, Link, Outcome};
+use super::{Call, Link, Outcome, axis_of};
 use crate::error::{Error, Result};
 use crate::onnx::reach::Reach;
 
@@ -56,7 +56,7 @@ pub(super) fn resize(call: &Call) -> Result<Outcome> {
         _ => (2, 3),
     };
     let axes = match call.attributes.ints("axes") {
-        Some(axes) => axes.iter().map(|&a| call.axis(a, 4)).collect::<Result<Vec<_>>>()?,
+        Some(axes) => axes.iter().map(|&a| axis_of(a, 4)).collect::<Result<Vec<_>>>()?,
         None => (0..4).collect(),
     };
     let by_sizes = call.maybe(sizes).is_some_and(|v| v.shape != [0]);
@@ -127,7 +127,7 @@ pub(super) fn pad(call: &Call) -> Result<Outcome> {
     let rank = value.shape.len();
     let pads = call.integers("pads", 1)?.ok_or_else(|| Error::model("says no pads"))?;
     let axes = match call.maybe(3) {
-        Some(_) => call.known(3)?.iter().map(|&a| call.axis(a as i64, rank)).collect::<Result<Vec<_>>>()?,
+        Some(_) => call.known(3)?.iter().map(|&a| axis_of(a as i64, rank)).collect::<Result<Vec<_>>>()?,
         None => (0..rank).collect(),
     };
     if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.abs() > 4096) {
