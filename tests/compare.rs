@@ -69,7 +69,10 @@ fn equal_pictures_are_called_equal_whatever_their_file() {
     let (a, b) = (desk.put("a.png", picture(a)), desk.put("b.bmp", picture(a)));
     assert_eq!(json(&[&a, &b])["equal"], true);
     let printed = String::from_utf8(compare(&[&a, &b]).stdout).unwrap();
-    assert!(printed.contains("PSNR-Y    equal") && printed.contains("SSIM-Y    1.00000"), "{printed}");
+    assert!(
+        printed.contains("PSNR-Y              equal") && printed.contains("SSIM-Y              1.00000"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `upres-host evaluate`: scores generators and resamplers on benchmark sets.
 
 use crate::model::{CorrectionArgs, ZooArgs};
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         reports.push(evaluate(set, &methods, scale, &watch, &mut gallery)?);
     }
     watch.clear();
-    print(args, &reports);
+    print(args, &reports)?;
     if let Some(path) = &args.report {
         atomic::write(path, page(&reports, &gallery)?.as_bytes())?;
         eprintln!("report: {}", path.display());
@@ -94,13 +94,18 @@ fn methods(args: &Args) -> Result<Vec<Method>> {
     Ok(methods)
 }
 
-fn print(args: &Args, reports: &[Report]) {
-    if args.json {
-        println!("{}", serde_json::json!({ "sets": reports.iter().map(Report::to_json).collect::<Vec<_>>() }));
-        return;
-    }
-    for report in reports {
-        println!("{}", table(report));
+/// Prints what was measured. A reader of ours that has gone away, such as `head`, is no error.
+fn print(args: &Args, reports: &[Report]) -> Result<()> {
+    let text = if args.json {
+        serde_json::json!({ "sets": reports.iter().map(Report::to_json).collect::<Vec<_>>() }).to_string()
+    } else {
+        reports.iter().map(table).collect::<Vec<_>>().join("\n")
+    };
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::io("cannot write to", Path::new("stdout"), error))
+        }
+        _ => Ok(()),
     }
 }
 

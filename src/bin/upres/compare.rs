@@ -1,6 +1,7 @@
 //! `upres compare`: measures one picture against another.
 
 use serde_json::json;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use upres::codec::{self, EncodeOptions, Limits, RowSource};
@@ -38,11 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(path) => Some((path, draw(args, path, &comparison)?)),
         None => None,
     };
-    if args.json {
-        print_json(args, &comparison, drawn);
-    } else {
-        print_text(args, &comparison, drawn);
-    }
+    print(&if args.json { json(args, &comparison, drawn) } else { text(args, &comparison, drawn) })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -64,29 +61,39 @@ fn draw(args: &Args, path: &Path, comparison: &Comparison) -> Result<u32> {
     Ok(factor)
 }
 
-fn print_text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) {
-    let decibels = |value: f64| if value.is_infinite() { "equal".to_string() } else { format!("{value:.3} dB") };
-    let scores = &comparison.scores;
-    let cut = if args.crop > 0 { format!(", {} pixels cut on each side", args.crop) } else { String::new() };
-    println!("{} against {}, {}{cut}", args.a.display(), args.b.display(), comparison.size);
-    println!("PSNR-Y    {}", decibels(scores.psnr_y));
-    println!("PSNR-RGB  {}", decibels(scores.psnr_rgb));
-    match scores.ssim_y {
-        Some(ssim) => println!("SSIM-Y    {ssim:.5}"),
-        None => println!("SSIM-Y    needs at least 11x11 pixels"),
-    }
-    if let Some(psnr) = comparison.psnr_alpha {
-        println!("PSNR of alpha  {} (colours laid over black)", decibels(psnr));
-    }
-    println!("largest difference  {:.2} of 255", scores.largest_difference);
-    if let Some((path, factor)) = drawn {
-        println!("difference picture  {}, amplified {factor} times", path.display());
+/// A reader of ours that has gone away, such as `head`, is no error.
+fn print(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::io("cannot write to", Path::new("stdout"), error))
+        }
+        _ => Ok(()),
     }
 }
 
-fn print_json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) {
+fn text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) -> String {
+    let decibels = |value: f64| if value.is_infinite() { "equal".to_string() } else { format!("{value:.3} dB") };
     let scores = &comparison.scores;
-    let report = json!({
+    let cut = if args.crop > 0 { format!(", {} pixels cut on each side", args.crop) } else { String::new() };
+    let ssim = scores.ssim_y.map_or_else(|| "needs at least 11x11 pixels".to_string(), |ssim| format!("{ssim:.5}"));
+    let mut text = format!("{} against {}, {}{cut}\n", args.a.display(), args.b.display(), comparison.size);
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<20}{value}\n"));
+    line("PSNR-Y", decibels(scores.psnr_y));
+    line("PSNR-RGB", decibels(scores.psnr_rgb));
+    line("SSIM-Y", ssim);
+    if let Some(psnr) = comparison.psnr_alpha {
+        line("PSNR of alpha", format!("{} (colours laid over black)", decibels(psnr)));
+    }
+    line("largest difference", format!("{:.2} of 255", scores.largest_difference));
+    if let Some((path, factor)) = drawn {
+        line("difference picture", format!("{}, amplified {factor} times", path.display()));
+    }
+    text
+}
+
+fn json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) -> String {
+    let scores = &comparison.scores;
+    json!({
         "a": args.a,
         "b": args.b,
         "size": [comparison.size.width, comparison.size.height],
@@ -98,6 +105,6 @@ fn print_json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32
         "psnr_alpha": comparison.psnr_alpha,
         "largest_difference": scores.largest_difference,
         "difference": drawn.map(|(path, factor)| json!({ "file": path, "amplified": factor })),
-    });
-    println!("{report}");
+    })
+    .to_string()
 }
