@@ -6,7 +6,8 @@
 //! and plain bicubic are the same thing to everyone else.
 //!
 //! Imports look down only: words ([`error`], [`geometry`], [`frame`], [`card`], [`atomic`]), then pixels ([`resample`],
-//! [`colour`], [`metric`], [`codec`], [`onnx`]), then the idea ([`upscale`], [`evaluate`]), then the device or the host, then the programs. `tests/layers.rs` holds that order.
+//! [`colour`], [`metric`], [`codec`], [`onnx`]), then the idea ([`upscale`], [`evaluate`]), then the device or the
+//! host, then the programs. `tests/layers.rs` holds that order.
 
 pub mod atomic;
 pub mod card;

@@ -63,7 +63,7 @@ fn draw(args: &Args, path: &Path, comparison: &Comparison) -> Result<u32> {
 
 /// A reader of ours that has gone away, such as `head`, is no error.
 fn print(text: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+    match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::io("cannot write to", Path::new("stdout"), error))
         }
@@ -76,8 +76,8 @@ fn text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) ->
     let scores = &comparison.scores;
     let cut = if args.crop > 0 { format!(", {} pixels cut on each side", args.crop) } else { String::new() };
     let ssim = scores.ssim_y.map_or_else(|| "needs at least 11x11 pixels".to_string(), |ssim| format!("{ssim:.5}"));
-    let mut text = format!("{} against {}, {}{cut}\n", args.a.display(), args.b.display(), comparison.size);
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<20}{value}\n"));
+    let mut lines = vec![format!("{} against {}, {}{cut}", args.a.display(), args.b.display(), comparison.size)];
+    let mut line = |name: &str, value: String| lines.push(format!("{name:<20}{value}"));
     line("PSNR-Y", decibels(scores.psnr_y));
     line("PSNR-RGB", decibels(scores.psnr_rgb));
     line("SSIM-Y", ssim);
@@ -88,7 +88,7 @@ fn text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) ->
     if let Some((path, factor)) = drawn {
         line("difference picture", format!("{}, amplified {factor} times", path.display()));
     }
-    text
+    lines.join("\n")
 }
 
 fn json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) -> String {
