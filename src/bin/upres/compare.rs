@@ -94,8 +94,8 @@ fn text(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) ->
 fn json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) -> String {
     let scores = &comparison.scores;
     json!({
-        "a": args.a,
-        "b": args.b,
+        "a": args.a.display().to_string(),
+        "b": args.b.display().to_string(),
         "size": [comparison.size.width, comparison.size.height],
         "crop": args.crop,
         "equal": scores.psnr_rgb.is_infinite() && comparison.psnr_alpha.is_none_or(f64::is_infinite),
@@ -104,7 +104,7 @@ fn json(args: &Args, comparison: &Comparison, drawn: Option<(&PathBuf, u32)>) ->
         "ssim_y": scores.ssim_y,
         "psnr_alpha": comparison.psnr_alpha,
         "largest_difference": scores.largest_difference,
-        "difference": drawn.map(|(path, factor)| json!({ "file": path, "amplified": factor })),
+        "difference": drawn.map(|(path, factor)| json!({ "file": path.display().to_string(), "amplified": factor })),
     })
     .to_string()
 }
