@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod frame;
 pub mod geometry;
 pub mod metric;
+pub mod kernel;
 pub mod onnx;
 pub mod progress;
 pub mod resample;

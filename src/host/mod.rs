@@ -2,7 +2,11 @@
 
 pub mod calibrate;
 pub mod chain;
+pub mod convolution;
 pub mod degrade;
 pub mod export;
 pub mod integer;
 pub mod quantise;
+pub mod net;
+pub mod optimise;
+pub mod random;

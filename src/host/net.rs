@@ -1,0 +1,318 @@
+//! Luma generators in training: a chain of 3×3 layers, each re-parameterised by linear branches that merge exactly.
+//!
+//! The branches are merged first and convolved once (Bhardwaj 2022, SESR, "collapsed" training), so a step costs what the
+//! plain network costs and the network trained *is* the network exported. None of the branches has a bias of its own,
+//! only their sum has: merging is exact at the picture's border too.
+
+use crate::error::{Error, Result};
+use crate::host::chain::{Chain, Layer};
+use crate::host::convolution::convolve;
+use crate::host::random::Random;
+use candle_core::{Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+/// How a layer's 3×3 kernel is made in training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Block {
+    /// The kernel itself.
+    Plain,
+    /// Edge-oriented convolution block (Zhang 2021, ECBSR): 3×3 + 1×1·3×3 + 1×1·Sobel-x + 1×1·Sobel-y + 1×1·Laplacian.
+    Ecb,
+    /// Collapsible linear block (Bhardwaj 2022, SESR): 3×3 to a wide space, 1×1 back, plus identity.
+    Collapsible,
+}
+
+/// The shape of a luma generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Enlargement r: 2, 3 or 4.
+    pub scale: usize,
+    /// Channels C of the hidden layers.
+    pub channels: usize,
+    /// Number N of C→C layers; the network has N + 2 layers.
+    pub blocks: usize,
+    /// How kernels are made in training.
+    pub block: Block,
+}
+
+/// Width of the collapsible block's inner space, times the outputs.
+const COLLAPSIBLE_WIDTH: usize = 4;
+/// Width of the 1×1·3×3 branch of the edge-oriented block, times the outputs.
+const ECB_WIDTH: usize = 2;
+
+/// The fixed kernels of the edge-oriented block: Sobel-x, Sobel-y, Laplacian.
+const EDGE_KERNELS: [[f32; 9]; 3] = [
+    [1.0, 0.0, -1.0, 2.0, 0.0, -2.0, 1.0, 0.0, -1.0],
+    [1.0, 2.0, 1.0, 0.0, 0.0, 0.0, -1.0, -2.0, -1.0],
+    [0.0, 1.0, 0.0, 1.0, -4.0, 1.0, 0.0, 1.0, 0.0],
+];
+
+/// One layer in training: named variables that merge into a 3×3 kernel.
+#[derive(Debug)]
+struct Branches {
+    inputs: usize,
+    outputs: usize,
+    /// What the merged kernel starts from besides the branches: the identity between layers of equal width.
+    fixed: Option<Tensor>,
+    edges: Vec<Tensor>,
+    vars: Vec<(String, Var)>,
+}
+
+/// A generator in training.
+#[derive(Debug)]
+pub struct Net {
+    /// Its shape.
+    pub shape: Shape,
+    layers: Vec<Branches>,
+}
+
+impl Shape {
+    /// Checks the ranges: scale 2 to 4, 1 to 512 channels, at most 64 blocks.
+    pub fn validate(&self) -> Result<()> {
+        let complain = |what: &str, fix: &str| Err(Error::usage(what.to_string()).fix(fix.to_string()));
+        match self {
+            Self { scale: 0..=1 | 5.., .. } => complain("this scale cannot be trained", "choose 2, 3 or 4"),
+            Self { channels: 0 | 513.., .. } => complain("the number of channels is out of range", "choose 1 to 512"),
+            Self { blocks: 65.., .. } => complain("that many blocks is out of range", "choose at most 64"),
+            _ => Ok(()),
+        }
+    }
+
+    fn widths(&self) -> impl Iterator<Item = (usize, usize)> {
+        let last = self.blocks + 1;
+        let (channels, phases) = (self.channels, self.scale * self.scale);
+        (0..=last).map(move |i| (if i == 0 { 1 } else { channels }, if i == last { phases } else { channels }))
+    }
+}
+
+impl Branches {
+    fn new(
+        name: &str,
+        (inputs, outputs): (usize, usize),
+        gain: f64,
+        block: Block,
+        random: &mut Random,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut layer = Self { inputs, outputs, fixed: None, edges: Vec::new(), vars: Vec::new() };
+        let mut add = |suffix: &str, shape: &[usize], deviation: f64| -> Result<()> {
+            let values: Vec<f32> = (0..shape.iter().product()).map(|_| (random.normal() * deviation) as f32).collect();
+            layer.vars.push((format!("{name}.{suffix}"), Var::from_tensor(&Tensor::from_vec(values, shape, device)?)?));
+            Ok(())
+        };
+        // He's deviation for a ReLU network, shared between the branches that add up.
+        let he = gain * (2.0 / (inputs * 9) as f64).sqrt();
+        match block {
+            Block::Plain => add("kernel", &[outputs, inputs * 9], he)?,
+            Block::Ecb => {
+                let wide = ECB_WIDTH * outputs;
+                add("kernel", &[outputs, inputs * 9], he * 0.8)?;
+                add("expand", &[wide, inputs], (1.0 / inputs as f64).sqrt())?;
+                add("squeeze", &[outputs * 9, wide], he * 0.5 * (inputs as f64 / wide as f64).sqrt())?;
+                for edge in ["sobel_x", "sobel_y", "laplacian"] {
+                    add(edge, &[outputs, inputs], he * 0.1)?;
+                }
+            }
+            Block::Collapsible => {
+                let wide = COLLAPSIBLE_WIDTH * outputs;
+                add("expand", &[wide, inputs * 9], (1.0 / wide as f64).sqrt())?;
+                add("squeeze", &[outputs, wide], he)?;
+            }
+        }
+        add("bias", &[outputs], 0.0)?;
+        if block == Block::Ecb {
+            layer.edges = EDGE_KERNELS
+                .iter()
+                .map(|k| Tensor::new(&k[..], device)?.reshape((1, 1, 9)))
+                .collect::<candle_core::Result<_>>()?;
+        }
+        if block != Block::Plain && inputs == outputs {
+            let mut identity = vec![0.0f32; outputs * inputs * 9];
+            (0..outputs).for_each(|c| identity[(c * inputs + c) * 9 + 4] = 1.0);
+            layer.fixed = Some(Tensor::from_vec(identity, (outputs, inputs, 9), device)?);
+        }
+        Ok(layer)
+    }
+
+    fn var(&self, suffix: &str) -> Option<&Tensor> {
+        self.vars.iter().find(|(name, _)| name.rsplit('.').next() == Some(suffix)).map(|(_, var)| var.as_tensor())
+    }
+
+    /// The branches' kernels, `[outputs, inputs, 9]` each; their sum is the merged kernel.
+    fn kernels(&self) -> candle_core::Result<Vec<Tensor>> {
+        let (outputs, inputs) = (self.outputs, self.inputs);
+        let mut kernels: Vec<Tensor> = self.fixed.iter().cloned().collect();
+        if let Some(kernel) = self.var("kernel") {
+            kernels.push(kernel.reshape((outputs, inputs, 9))?);
+        }
+        if let (Some(expand), Some(squeeze)) = (self.var("expand"), self.var("squeeze")) {
+            let product = squeeze.matmul(expand)?;
+            kernels.push(match product.dim(0)? == outputs {
+                true => product.reshape((outputs, inputs, 9))?,
+                false => product.reshape((outputs, 9, inputs))?.transpose(1, 2)?.contiguous()?,
+            });
+        }
+        for (edge, kernel) in ["sobel_x", "sobel_y", "laplacian"].iter().zip(&self.edges) {
+            if let Some(weight) = self.var(edge) {
+                kernels.push(weight.reshape((outputs, inputs, 1))?.broadcast_mul(kernel)?);
+            }
+        }
+        Ok(kernels)
+    }
+
+    /// The merged kernel `[outputs, inputs, 3, 3]` and the bias.
+    fn merge(&self) -> candle_core::Result<(Tensor, Tensor)> {
+        let kernels = self.kernels()?;
+        let mut sum = kernels[0].clone();
+        for kernel in &kernels[1..] {
+            sum = (sum + kernel)?;
+        }
+        let bias = self.var("bias").ok_or_else(|| candle_core::Error::Msg("a layer without a bias".into()))?;
+        Ok((sum.reshape((self.outputs, self.inputs, 3, 3))?, bias.clone()))
+    }
+}
+
+impl Net {
+    /// A freshly initialised network: He's initialisation, and a last layer small enough that the first output is the base.
+    pub fn new(shape: Shape, random: &mut Random, device: &Device) -> Result<Self> {
+        shape.validate()?;
+        let layers = shape.widths().enumerate().map(|(i, widths)| {
+            // Layers that start from the identity only need a perturbation.
+            let gain = match i {
+                _ if i == shape.blocks + 1 => 0.1,
+                _ if i > 0 && shape.block != Block::Plain => 0.5,
+                _ => 1.0,
+            };
+            Branches::new(&format!("layer.{i}"), widths, gain, shape.block, random, device)
+        });
+        Ok(Self { shape, layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// A plain network that continues from a merged one.
+    pub fn from_chain(chain: &Chain, device: &Device) -> Result<Self> {
+        let channels = chain.layers.first().map_or(0, |l| l.outputs);
+        let shape =
+            Shape { scale: chain.scale, channels, blocks: chain.layers.len().saturating_sub(2), block: Block::Plain };
+        let net = Self::new(shape, &mut Random::new(0), device)?;
+        for (branches, layer) in net.layers.iter().zip(&chain.layers) {
+            if (branches.inputs, branches.outputs) != (layer.inputs, layer.outputs) {
+                return Err(Error::model("these weights are not a chain of equal hidden layers"));
+            }
+            for (name, var) in &branches.vars {
+                let values = if name.ends_with("bias") { &layer.bias } else { &layer.weight };
+                var.set(&Tensor::from_slice(values, var.shape(), device)?)?;
+            }
+        }
+        Ok(net)
+    }
+
+    /// Every variable with its name, in an order that never changes.
+    pub fn variables(&self) -> impl Iterator<Item = &(String, Var)> {
+        self.layers.iter().flat_map(|layer| &layer.vars)
+    }
+
+    /// The residual before the pixel shuffle: `[batch, 1, h, w]` to `[batch, r², h, w]`.
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let mut x = x.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let (weight, bias) = layer.merge()?;
+            x = convolve(&x, &weight, &bias, i + 1 < self.layers.len(), i > 0)?;
+        }
+        Ok(x)
+    }
+
+    /// The merged network.
+    pub fn merge(&self) -> Result<Chain> {
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (weight, bias) = layer.merge()?;
+            layers.push(Layer {
+                inputs: layer.inputs,
+                outputs: layer.outputs,
+                weight: weight.flatten_all()?.to_vec1()?,
+                bias: bias.to_vec1()?,
+            });
+        }
+        Ok(Chain { scale: self.shape.scale, layers })
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::internal("the tensor library failed").caused_by(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn merged_equals_unmerged_everywhere_the_border_included() {
+        for block in [Block::Plain, Block::Ecb, Block::Collapsible] {
+            let mut random = Random::new(3);
+            let shape = Shape { scale: 2, channels: 6, blocks: 2, block };
+            let net = Net::new(shape, &mut random, &Device::Cpu).unwrap();
+            for (name, var) in net.variables() {
+                if name.ends_with("bias") {
+                    let noise: Vec<f32> = (0..var.elem_count()).map(|_| random.normal() as f32).collect();
+                    var.set(&Tensor::from_vec(noise, var.shape(), &Device::Cpu).unwrap()).unwrap();
+                }
+            }
+            let x = Tensor::from_vec(
+                (0..63).map(|i| (i % 17) as f32 / 17.0).collect::<Vec<_>>(),
+                (1, 1, 7, 9),
+                &Device::Cpu,
+            )
+            .unwrap();
+            let merged = net.forward(&x).unwrap();
+            let mut unmerged = x;
+            for (i, layer) in net.layers.iter().enumerate() {
+                // Branch by branch, as the papers draw it, with candle's convolution.
+                let mut sum = layer.var("bias").unwrap().reshape((1, (), 1, 1)).unwrap();
+                let three = |k: &Tensor| k.reshape(((), k.elem_count() / 9 / k.dim(0).unwrap(), 3, 3)).unwrap();
+                let mut add = |y: Tensor| sum = y.broadcast_add(&sum).unwrap();
+                if let Some(identity) = &layer.fixed {
+                    add(unmerged.conv2d(&three(identity), 1, 1, 1, 1).unwrap());
+                }
+                if let Some(kernel) = layer.var("kernel") {
+                    add(unmerged.conv2d(&three(kernel), 1, 1, 1, 1).unwrap());
+                }
+                if let (Some(expand), Some(squeeze)) = (layer.var("expand"), layer.var("squeeze")) {
+                    if block == Block::Ecb {
+                        let wide =
+                            unmerged.conv2d(&expand.reshape(((), layer.inputs, 1, 1)).unwrap(), 0, 1, 1, 1).unwrap();
+                        let squeeze =
+                            squeeze.reshape((layer.outputs, 3, 3, ())).unwrap().permute((0, 3, 1, 2)).unwrap();
+                        add(wide.conv2d(&squeeze.contiguous().unwrap(), 1, 1, 1, 1).unwrap());
+                    } else {
+                        let wide = unmerged.conv2d(&three(expand), 1, 1, 1, 1).unwrap();
+                        add(wide.conv2d(&squeeze.reshape((layer.outputs, (), 1, 1)).unwrap(), 0, 1, 1, 1).unwrap());
+                    }
+                }
+                for (name, kernel) in ["sobel_x", "sobel_y", "laplacian"].iter().zip(EDGE_KERNELS) {
+                    if let Some(weight) = layer.var(name) {
+                        let mixed =
+                            unmerged.conv2d(&weight.reshape((layer.outputs, (), 1, 1)).unwrap(), 0, 1, 1, 1).unwrap();
+                        let each = Tensor::new(&kernel[..], &Device::Cpu).unwrap().reshape((1, 1, 3, 3)).unwrap();
+                        let each = each.repeat((layer.outputs, 1, 1, 1)).unwrap();
+                        add(mixed.conv2d(&each, 1, 1, 1, layer.outputs).unwrap());
+                    }
+                }
+                unmerged = if i + 1 < net.layers.len() { sum.relu().unwrap() } else { sum };
+            }
+            let worst = (merged - unmerged).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(worst < 2e-5, "{block:?}: {worst}");
+        }
+    }
+
+    #[test]
+    fn a_chain_survives_the_way_there_and_back() {
+        let shape = Shape { scale: 3, channels: 4, blocks: 1, block: Block::Ecb };
+        let chain = Net::new(shape, &mut Random::new(1), &Device::Cpu).unwrap().merge().unwrap();
+        chain.validate().unwrap();
+        assert_eq!(Net::from_chain(&chain, &Device::Cpu).unwrap().merge().unwrap(), chain);
+    }
+}

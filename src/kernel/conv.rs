@@ -1,0 +1,554 @@
+//! Stride-1, zero-padded f32 convolution of planes and its weight gradient, for training.
+//!
+//! Images are `[channels][height][width]`. Each kernel first copies an image into a *sheet*: rows one after another with
+//! `side / 2` zeros between them, so that a row's right margin is the next row's left margin. On a sheet every tap of the
+//! kernel is one constant offset, a convolution is a sum of shifted sheets, and no border needs a case of its own.
+
+use super::Level;
+use super::lanes::Lanes;
+
+/// Output channels computed together; packed weights and scratch are padded with zeros to a multiple of it.
+const BLOCK: usize = 8;
+/// Zeros after a sheet, so that the last vectors may read and write past its end.
+const SLACK: usize = 64;
+
+/// The arithmetic of one convolution layer for one image size.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv {
+    level: Level,
+    side: usize,
+    width: usize,
+    height: usize,
+}
+
+/// Weights laid out for [`Conv::forward`]: `[outputs / 8][inputs][side²][8]`.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    inputs: usize,
+    outputs: usize,
+    data: Vec<f32>,
+}
+
+/// Planes on a sheet: the operand of both kernels.
+#[derive(Debug, Clone, Default)]
+pub struct Sheet {
+    channels: usize,
+    data: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs `weight` of shape `[outputs][inputs][side][side]`.
+    ///
+    /// # Panics
+    /// Where the slice does not have that many values.
+    pub fn new(weight: &[f32], outputs: usize, inputs: usize, side: usize) -> Self {
+        Self::from_fn(outputs, inputs, side * side, weight.len(), |o, i, tap| {
+            weight[(o * inputs + i) * side * side + tap]
+        })
+    }
+
+    /// Packs the same weights for the gradient of the input: channels exchanged, taps mirrored.
+    ///
+    /// # Panics
+    /// Where the slice does not have that many values.
+    pub fn transposed(weight: &[f32], outputs: usize, inputs: usize, side: usize) -> Self {
+        let taps = side * side;
+        Self::from_fn(inputs, outputs, taps, weight.len(), |i, o, tap| weight[(o * inputs + i) * taps + taps - 1 - tap])
+    }
+
+    fn from_fn(
+        outputs: usize,
+        inputs: usize,
+        taps: usize,
+        len: usize,
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        assert_eq!(len, outputs * inputs * taps, "weights do not fit their shape");
+        let mut data = vec![0.0; outputs.next_multiple_of(BLOCK) * inputs * taps];
+        for (n, value) in data.iter_mut().enumerate() {
+            let (lane, rest) = (n % BLOCK, n / BLOCK);
+            let (tap, rest) = (rest % taps, rest / taps);
+            let (input, block) = (rest % inputs, rest / inputs);
+            if block * BLOCK + lane < outputs {
+                *value = weight(block * BLOCK + lane, input, tap);
+            }
+        }
+        Self { inputs, outputs, data }
+    }
+}
+
+impl Conv {
+    /// A convolution with an odd `side` over images of `width × height`.
+    ///
+    /// # Panics
+    /// Where `side` is even, or an extent is 0.
+    pub fn new(level: Level, side: usize, width: usize, height: usize) -> Self {
+        assert!(side % 2 == 1 && width > 0 && height > 0, "kernel sides are odd and images not empty");
+        Self { level, side, width, height }
+    }
+
+    fn margin(&self) -> usize {
+        self.side / 2
+    }
+
+    fn stride(&self) -> usize {
+        self.width + self.margin()
+    }
+
+    /// Where pixel (0, 0) lies on a sheet.
+    fn origin(&self) -> usize {
+        self.margin() * self.stride() + self.margin()
+    }
+
+    /// Sheet positions from the first pixel to the last, margins between included, rounded up to whole vectors.
+    fn span(&self) -> usize {
+        ((self.height - 1) * self.stride() + self.width).next_multiple_of(48)
+    }
+
+    fn sheet_len(&self) -> usize {
+        2 * self.origin() + self.span() + SLACK
+    }
+
+    /// Lays `image` (`channels × height × width`) on `sheet`. With `mask` only values whose mask is positive are kept:
+    /// the backward pass of a ReLU, given its output.
+    ///
+    /// # Panics
+    /// Where the slices do not have that many values.
+    pub fn lay(&self, image: &[f32], mask: Option<&[f32]>, channels: usize, sheet: &mut Sheet) {
+        let area = self.width * self.height;
+        assert_eq!(image.len(), channels * area, "the image does not fit its shape");
+        let len = self.sheet_len();
+        sheet.channels = channels;
+        sheet.data.clear();
+        sheet.data.resize(channels.next_multiple_of(BLOCK) * len, 0.0);
+        for c in 0..channels {
+            for y in 0..self.height {
+                let from = c * area + y * self.width;
+                let to = &mut sheet.data[c * len + self.origin() + y * self.stride()..][..self.width];
+                let source = &image[from..from + self.width];
+                match mask {
+                    None => to.copy_from_slice(source),
+                    Some(mask) => {
+                        for ((to, &value), &mask) in to.iter_mut().zip(source).zip(&mask[from..from + self.width]) {
+                            *to = if mask > 0.0 { value } else { 0.0 };
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `out[o] = bias[o] + Σ_i weight[o][i] ∗ sheet[i]`, then `max(0, ·)` where `relu`; `out` is `outputs × height × width`.
+    /// `scratch` is only kept between calls to save allocations.
+    ///
+    /// # Panics
+    /// Where shapes do not fit each other.
+    pub fn forward(
+        &self,
+        sheet: &Sheet,
+        weight: &Packed,
+        bias: &[f32],
+        relu: bool,
+        scratch: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
+        let (span, len, area) = (self.span(), self.sheet_len(), self.width * self.height);
+        assert_eq!(sheet.channels, weight.inputs, "channels do not fit");
+        assert!(sheet.data.len() >= sheet.channels * len, "the sheet was laid for another size");
+        assert_eq!(out.len(), weight.outputs * area, "the output does not fit its shape");
+        scratch.resize(BLOCK * span, 0.0);
+        let taps = self.side * self.side;
+        for (b, packed) in weight.data.chunks_exact(weight.inputs * taps * BLOCK).enumerate() {
+            let mut start = [0.0; BLOCK];
+            let present = BLOCK.min(weight.outputs - b * BLOCK);
+            for (lane, value) in start.iter_mut().enumerate().take(present) {
+                *value = bias.get(b * BLOCK + lane).copied().unwrap_or(0.0);
+            }
+            self.block_forward(&sheet.data, weight.inputs, packed, &start, scratch);
+            for lane in 0..present {
+                for y in 0..self.height {
+                    let from = &scratch[lane * span + y * self.stride()..][..self.width];
+                    let to = &mut out[(b * BLOCK + lane) * area + y * self.width..][..self.width];
+                    to.copy_from_slice(from);
+                    if relu {
+                        to.iter_mut().for_each(|value| *value = value.max(0.0));
+                    }
+                }
+            }
+        }
+    }
+
+    /// `out[o][i][tap] += Σ_pixels delta[o] · sheet[i] shifted by tap`: the gradient of the weights, both operands on sheets.
+    ///
+    /// # Panics
+    /// Where shapes do not fit each other.
+    pub fn weight_gradient(&self, sheet: &Sheet, delta: &Sheet, out: &mut [f32]) {
+        let (taps, len) = (self.side * self.side, self.sheet_len());
+        assert_eq!(out.len(), delta.channels * sheet.channels * taps, "the gradient does not fit its shape");
+        assert!(sheet.data.len() >= sheet.channels * len, "the sheet was laid for another size");
+        assert!(
+            delta.data.len() >= delta.channels.next_multiple_of(BLOCK) * len,
+            "the delta was laid for another size"
+        );
+        let mut sums = [0.0; BLOCK * 3];
+        for block in (0..delta.channels).step_by(BLOCK) {
+            let delta_block = &delta.data[block * len..(block + BLOCK) * len];
+            for i in 0..sheet.channels {
+                let plane = &sheet.data[i * len..(i + 1) * len];
+                for tap in (0..taps).step_by(self.group()) {
+                    let offset = (tap / self.side) * self.stride() + tap % self.side;
+                    self.correlate(plane, offset, delta_block, &mut sums);
+                    for lane in 0..BLOCK.min(delta.channels - block) {
+                        for k in 0..self.group() {
+                            out[((block + lane) * sheet.channels + i) * taps + tap + k] += sums[lane * 3 + k];
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sum of each plane on `delta`: the gradient of the bias.
+    ///
+    /// # Panics
+    /// Where the sheet was laid for another size.
+    pub fn sums(&self, delta: &Sheet) -> Vec<f32> {
+        let len = self.sheet_len();
+        assert!(delta.data.len() >= delta.channels * len, "the delta was laid for another size");
+        delta.data.chunks_exact(len).take(delta.channels).map(lane_sum).collect()
+    }
+
+    /// Taps of one row that the weight gradient takes together.
+    fn group(&self) -> usize {
+        if self.side.is_multiple_of(3) { 3 } else { 1 }
+    }
+
+    /// Fills `scratch` (8 planes of `span`) for eight output channels.
+    fn block_forward(&self, sheet: &[f32], inputs: usize, weight: &[f32], start: &[f32; BLOCK], scratch: &mut [f32]) {
+        let offsets: Vec<usize> =
+            (0..self.side * self.side).map(|tap| (tap / self.side) * self.stride() + tap % self.side).collect();
+        let job = Forward { sheet, len: self.sheet_len(), inputs, offsets: &offsets, weight, start, span: self.span() };
+        job.check(scratch);
+        match self.level {
+            Level::Scalar => job.scalar(scratch),
+            // SAFETY: the level was found on this machine, and `check` held every index inside its slice.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { job.avx2(scratch) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { job.avx512(scratch) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { job.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(scratch) },
+        }
+    }
+
+    /// Correlates one input plane at `group` neighbouring taps with eight deltas; `sums[lane · 3 + tap]`.
+    fn correlate(&self, plane: &[f32], offset: usize, delta: &[f32], sums: &mut [f32; BLOCK * 3]) {
+        let job = Correlate { plane, offset, delta, len: self.sheet_len(), origin: self.origin(), span: self.span() };
+        job.check(self.group());
+        match (self.level, self.group()) {
+            (Level::Scalar, group) => job.scalar(group, sums),
+            // SAFETY: the level was found on this machine, and `check` held every index inside its slice.
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx2, 3) => unsafe { job.avx2::<3>(sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx2, _) => unsafe { job.avx2::<1>(sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx512, 3) => unsafe { job.avx512::<3>(sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx512, _) => unsafe { job.avx512::<1>(sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            (Level::Neon, 3) => unsafe { job.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            (Level::Neon, _) => unsafe { job.vectors::<std::arch::aarch64::float32x4_t, 8, 1>(sums) },
+        }
+    }
+}
+
+/// The sum of `values` by sixteen partial sums, an order that vectorises.
+fn lane_sum(values: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+struct Forward<'a> {
+    sheet: &'a [f32],
+    len: usize,
+    inputs: usize,
+    offsets: &'a [usize],
+    weight: &'a [f32],
+    start: &'a [f32; BLOCK],
+    span: usize,
+}
+
+impl Forward<'_> {
+    fn check(&self, scratch: &[f32]) {
+        let reach = self.offsets.iter().max().copied().unwrap_or(0);
+        assert!(self.span.is_multiple_of(48) && reach + self.span <= self.len);
+        assert!(self.sheet.len() >= self.inputs * self.len);
+        assert!(self.weight.len() == self.inputs * self.offsets.len() * BLOCK);
+        assert!(scratch.len() >= BLOCK * self.span);
+    }
+
+    /// The definition: each output starts at its bias and adds input after input, tap after tap, each product rounded once.
+    fn scalar(&self, scratch: &mut [f32]) {
+        for (lane, out) in scratch.chunks_exact_mut(self.span).take(BLOCK).enumerate() {
+            for (q, out) in out.iter_mut().enumerate() {
+                let mut sum = self.start[lane];
+                for i in 0..self.inputs {
+                    for (tap, offset) in self.offsets.iter().enumerate() {
+                        let weight = self.weight[(i * self.offsets.len() + tap) * BLOCK + lane];
+                        sum = weight.mul_add(self.sheet[i * self.len + q + offset], sum);
+                    }
+                }
+                *out = sum;
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2(&self, scratch: &mut [f32]) {
+        // SAFETY: `check` has been called, and this function only runs where AVX2 and FMA exist.
+        unsafe { self.vectors::<std::arch::x86_64::__m256, 4, 3>(scratch) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn avx512(&self, scratch: &mut [f32]) {
+        // SAFETY: `check` has been called, and this function only runs where AVX-512F exists.
+        unsafe { self.vectors::<std::arch::x86_64::__m512, 8, 3>(scratch) }
+    }
+
+    /// `CHANNELS × VECTORS` accumulators at a time. `VECTORS · WIDTH` divides 48, hence the span.
+    ///
+    /// # Safety
+    /// `check` has been called, and `L`'s instructions exist.
+    #[inline(always)]
+    unsafe fn vectors<L: Lanes, const CHANNELS: usize, const VECTORS: usize>(&self, scratch: &mut [f32]) {
+        let taps = self.offsets.len();
+        for first in (0..BLOCK).step_by(CHANNELS) {
+            for q in (0..self.span).step_by(VECTORS * L::WIDTH) {
+                // SAFETY: q + VECTORS · WIDTH ≤ span, span + offset ≤ len, i < inputs, first + CHANNELS ≤ BLOCK; `check`
+                // has compared these with the slices' lengths.
+                unsafe {
+                    let mut sums = [[L::splat(0.0); VECTORS]; CHANNELS];
+                    for (lane, sums) in sums.iter_mut().enumerate() {
+                        *sums = [L::splat(self.start[first + lane]); VECTORS];
+                    }
+                    let mut weight = self.weight.as_ptr().add(first);
+                    for i in 0..self.inputs {
+                        let plane = self.sheet.as_ptr().add(i * self.len + q);
+                        for tap in 0..taps {
+                            let pixels = plane.add(*self.offsets.get_unchecked(tap));
+                            let mut x = [L::splat(0.0); VECTORS];
+                            for (v, x) in x.iter_mut().enumerate() {
+                                *x = L::load(pixels.add(v * L::WIDTH));
+                            }
+                            for (lane, sums) in sums.iter_mut().enumerate() {
+                                let w = L::splat(*weight.add(lane));
+                                for (sum, x) in sums.iter_mut().zip(x) {
+                                    *sum = sum.fma(w, x);
+                                }
+                            }
+                            weight = weight.add(BLOCK);
+                        }
+                    }
+                    for (lane, sums) in sums.iter().enumerate() {
+                        for (v, sum) in sums.iter().enumerate() {
+                            sum.store(scratch.as_mut_ptr().add((first + lane) * self.span + q + v * L::WIDTH));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Correlate<'a> {
+    plane: &'a [f32],
+    offset: usize,
+    delta: &'a [f32],
+    len: usize,
+    origin: usize,
+    span: usize,
+}
+
+impl Correlate<'_> {
+    fn check(&self, group: usize) {
+        assert!(self.span.is_multiple_of(16) && group <= 3);
+        assert!(self.offset + group - 1 + self.span <= self.plane.len());
+        assert!(self.delta.len() == BLOCK * self.len && self.origin + self.span <= self.len);
+    }
+
+    /// The definition, up to the order of the sum.
+    fn scalar(&self, group: usize, sums: &mut [f32; BLOCK * 3]) {
+        for lane in 0..BLOCK {
+            let delta = &self.delta[lane * self.len + self.origin..][..self.span];
+            for k in 0..group {
+                let pixels = &self.plane[self.offset + k..][..self.span];
+                sums[lane * 3 + k] = delta.iter().zip(pixels).map(|(d, x)| d * x).sum();
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
+        // SAFETY: `check` has been called, and this function only runs where AVX2 and FMA exist.
+        unsafe { self.vectors::<std::arch::x86_64::__m256, 4, GROUP>(sums) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn avx512<const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
+        // SAFETY: `check` has been called, and this function only runs where AVX-512F exists.
+        unsafe { self.vectors::<std::arch::x86_64::__m512, 8, GROUP>(sums) }
+    }
+
+    /// # Safety
+    /// `check` has been called, and `L`'s instructions exist.
+    #[inline(always)]
+    unsafe fn vectors<L: Lanes, const CHANNELS: usize, const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
+        for first in (0..BLOCK).step_by(CHANNELS) {
+            // SAFETY: q + WIDTH ≤ span; `check` has compared span and offsets with the slices' lengths.
+            unsafe {
+                let mut totals = [[L::splat(0.0); GROUP]; CHANNELS];
+                let delta = self.delta.as_ptr().add(first * self.len + self.origin);
+                let plane = self.plane.as_ptr().add(self.offset);
+                for q in (0..self.span).step_by(L::WIDTH) {
+                    let mut x = [L::splat(0.0); GROUP];
+                    for (k, x) in x.iter_mut().enumerate() {
+                        *x = L::load(plane.add(q + k));
+                    }
+                    for (lane, totals) in totals.iter_mut().enumerate() {
+                        let d = L::load(delta.add(lane * self.len + q));
+                        for (total, x) in totals.iter_mut().zip(x) {
+                            *total = total.fma(d, x);
+                        }
+                    }
+                }
+                for (lane, totals) in totals.iter().enumerate() {
+                    for (k, total) in totals.iter().enumerate() {
+                        sums[(first + lane) * 3 + k] = total.sum();
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    /// The textbook sum with zero padding, in f64.
+    fn direct(image: &[f32], weight: &[f32], bias: &[f32], dims: (usize, usize, usize, usize, usize)) -> Vec<f64> {
+        let (ci, co, k, w, h) = dims;
+        let mut out = Vec::new();
+        for o in 0..co {
+            for p in 0..w * h {
+                let mut sum = f64::from(bias[o]);
+                for i in 0..ci {
+                    for t in 0..k * k {
+                        let (x, y) = ((p % w + t % k) as isize, (p / w + t / k) as isize);
+                        let (x, y) = (x - (k / 2) as isize, y - (k / 2) as isize);
+                        if (0..w as isize).contains(&x) && (0..h as isize).contains(&y) {
+                            let value = image[i * w * h + y as usize * w + x as usize];
+                            sum += f64::from(weight[(o * ci + i) * k * k + t]) * f64::from(value);
+                        }
+                    }
+                }
+                out.push(sum);
+            }
+        }
+        out
+    }
+
+    const SHAPES: [(usize, usize, usize, usize, usize); 8] = [
+        (1, 16, 3, 32, 32),
+        (3, 5, 3, 1, 1),
+        (16, 16, 3, 17, 9),
+        (9, 33, 3, 48, 3),
+        (2, 3, 1, 7, 5),
+        (3, 4, 5, 13, 11),
+        (2, 8, 9, 10, 20),
+        (32, 4, 3, 31, 2),
+    ];
+
+    #[test]
+    fn every_level_equals_the_scalar_definition_bit_for_bit_and_the_textbook_closely() {
+        for dims in SHAPES {
+            let (ci, co, k, w, h) = dims;
+            let (image, weight, bias) = (noise(ci * w * h, 1), noise(co * ci * k * k, 2), noise(co, 3));
+            let truth = direct(&image, &weight, &bias, dims);
+            let mut reference: Option<Vec<f32>> = None;
+            for level in Level::available() {
+                let conv = Conv::new(level, k, w, h);
+                let mut sheet = Sheet { channels: 0, data: vec![f32::NAN; 9] };
+                conv.lay(&image, None, ci, &mut sheet);
+                let mut out = vec![f32::NAN; co * w * h];
+                let packed = Packed::new(&weight, co, ci, k);
+                conv.forward(&sheet, &packed, &bias, false, &mut vec![f32::NAN; 7], &mut out);
+                for (a, b) in out.iter().zip(&truth) {
+                    assert!((f64::from(*a) - b).abs() < 1e-4, "{level:?} {dims:?}: {a} {b}");
+                }
+                assert_eq!(reference.get_or_insert_with(|| out.clone()), &out, "{level:?} {dims:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn weight_gradient_is_the_correlation_with_the_input() {
+        for dims in SHAPES {
+            let (ci, co, k, w, h) = dims;
+            let (image, delta) = (noise(ci * w * h, 4), noise(co * w * h, 5));
+            for level in Level::available() {
+                let conv = Conv::new(level, k, w, h);
+                let (mut sheet, mut delta_sheet) = (Sheet::default(), Sheet::default());
+                conv.lay(&image, None, ci, &mut sheet);
+                conv.lay(&delta, None, co, &mut delta_sheet);
+                let mut out = vec![0.0; co * ci * k * k];
+                conv.weight_gradient(&sheet, &delta_sheet, &mut out);
+                for (n, value) in out.iter().enumerate() {
+                    // The derivative by one weight is the output's sum, weighted by delta, for that weight alone set to one.
+                    let mut unit = vec![0.0; co * ci * k * k];
+                    unit[n] = 1.0;
+                    if n % 7 == 0 {
+                        let response = direct(&image, &unit, &vec![0.0; co], dims);
+                        let truth: f64 = response.iter().zip(&delta).map(|(r, d)| r * f64::from(*d)).sum();
+                        assert!((f64::from(*value) - truth).abs() < 2e-3, "{level:?} {dims:?} {n}: {value} {truth}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_laid_mask_stops_what_the_relu_stopped() {
+        let conv = Conv::new(Level::best(), 3, 2, 1);
+        let mut sheet = Sheet::default();
+        conv.lay(&[5.0, 7.0], Some(&[0.0, 1.0]), 1, &mut sheet);
+        assert_eq!(&sheet.data[conv.origin()..][..2], &[0.0, 7.0]);
+    }
+}
