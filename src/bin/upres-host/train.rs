@@ -1,13 +1,222 @@
 //! `upres-host train`: trains a generator on a folder of photographs.
 
+use candle_core::Device;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use upres::error::{Error, Result};
+use upres::host::checkpoint::{Recipe, Run};
+use upres::host::dataset::Dataset;
+use upres::host::degrade::Degradation;
+use upres::host::net::{Block, Shape};
+use upres::host::optimise::Schedule;
+use upres::host::train::{Observer, Rhythm, train};
 
 /// Options of `upres-host train`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Folder of photographs to learn from
+    photographs: PathBuf,
+    /// Folder for the checkpoint, the weights and the curve
+    #[arg(short, long)]
+    out: PathBuf,
+    /// Folder of photographs to measure on while training; the best weights there are kept
+    #[arg(long)]
+    validation: Option<PathBuf>,
+    /// Enlargement: 2, 3 or 4
+    #[arg(long, default_value_t = 4)]
+    scale: usize,
+    /// Channels of the hidden layers
+    #[arg(long, default_value_t = 16)]
+    channels: usize,
+    /// Hidden layers
+    #[arg(long, default_value_t = 4)]
+    blocks: usize,
+    /// How kernels are made in training: plain, ecb or collapsible
+    #[arg(long, default_value = "ecb", value_parser = parse_block)]
+    block: Block,
+    /// How photographs are made small: bicubic, gaussian or gaussian:SIGMA
+    #[arg(long, default_value = "bicubic")]
+    degradation: Degradation,
+    /// Low-resolution side of a training patch
+    #[arg(long, default_value_t = 32)]
+    patch: usize,
+    /// Patches a step
+    #[arg(long, default_value_t = 16)]
+    batch: usize,
+    /// Steps in all
+    #[arg(long, default_value_t = 100_000)]
+    steps: u64,
+    /// Peak learning rate of Adam
+    #[arg(long, default_value_t = 1e-3)]
+    rate: f64,
+    /// Course of the learning rate: constant or cosine
+    #[arg(long, default_value = "cosine", value_parser = parse_schedule)]
+    schedule: Schedule,
+    /// Steps in which the rate rises to its peak
+    #[arg(long, default_value_t = 500)]
+    warm_up: u64,
+    /// Decay of the moving average of the weights
+    #[arg(long, default_value_t = 0.999)]
+    decay: f64,
+    /// Seed of the initialisation and of every batch
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Steps between two measurements and checkpoints
+    #[arg(long, default_value_t = 1000)]
+    measure: u64,
+    /// Continue from the checkpoint in the output folder
+    #[arg(long)]
+    resume: bool,
+    /// Threads; 0 takes every core
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Print one JSON object a measurement instead of lines to read
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_block(text: &str) -> Result<Block, String> {
+    serde_json::from_value(text.into()).map_err(|_| "write plain, ecb or collapsible".into())
+}
+
+fn parse_schedule(text: &str) -> Result<Schedule, String> {
+    serde_json::from_value(text.into()).map_err(|_| "write constant or cosine".into())
+}
+
+impl Args {
+    fn recipe(&self) -> Result<Recipe> {
+        let shape = Shape { scale: self.scale, channels: self.channels, blocks: self.blocks, block: self.block };
+        shape.validate()?;
+        if !(8..=512).contains(&self.patch) || !(1..=4096).contains(&self.batch) {
+            return Err(
+                Error::usage("patch or batch is out of range").fix("use a patch of 8 to 512 and a batch of 1 to 4096")
+            );
+        }
+        if !(self.rate > 0.0 && self.rate <= 1.0 && (0.0..1.0).contains(&self.decay)) {
+            return Err(Error::usage("the rate must lie in 0..1 and the decay below 1"));
+        }
+        Ok(Recipe {
+            shape,
+            degradation: self.degradation.to_string(),
+            patch: self.patch,
+            batch: self.batch,
+            steps: self.steps,
+            rate: self.rate,
+            schedule: self.schedule,
+            warm_up: self.warm_up,
+            decay: self.decay,
+            seed: self.seed,
+        })
+    }
+}
 
 /// Runs `upres-host train`.
-pub(crate) fn run(_args: &Args) -> Result<ExitCode> {
-    Err(Error::internal("not built yet"))
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let recipe = args.recipe()?;
+    if args.threads > 0 {
+        // Fails only where a pool already exists, which no earlier line makes.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global();
+    }
+    std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
+    let checkpoint = args.out.join("checkpoint.safetensors");
+    let device = device()?;
+    let mut run = match args.resume {
+        true => Run::load(&checkpoint, &device)?,
+        false if checkpoint.exists() => {
+            return Err(Error::usage(format!("{} holds a run already", args.out.display()))
+                .fix("continue it with --resume, or give another folder"));
+        }
+        false => Run::new(recipe.clone(), &device)?,
+    };
+    if run.recipe != recipe {
+        return Err(
+            Error::usage("the checkpoint was made with other options").fix("give the same ones, or another folder")
+        );
+    }
+    let began = Instant::now();
+    let data = Dataset::read(&args.photographs, args.scale, args.patch, args.degradation)?;
+    let validation = args.validation.as_ref().map(|v| Dataset::read(v, args.scale, 1, args.degradation)).transpose()?;
+    if !args.json {
+        let shape = run.net.merge()?;
+        eprintln!(
+            "{} photographs read in {:.1} s; {} parameters, {:.1}K multiply-adds a pixel",
+            data.pairs().len(),
+            began.elapsed().as_secs_f64(),
+            shape.parameters(),
+            shape.mac_per_pixel() / 1000.0
+        );
+    }
+    let mut reporter = Reporter::new(args, &checkpoint, &run);
+    train(&mut run, &data, validation.as_ref(), &device, Rhythm { measure: args.measure }, &mut reporter)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "cuda")]
+fn device() -> Result<Device> {
+    Ok(Device::new_cuda(0)?)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn device() -> Result<Device> {
+    Ok(Device::Cpu)
+}
+
+/// Tells how the run goes, and saves it.
+struct Reporter<'a> {
+    args: &'a Args,
+    checkpoint: &'a Path,
+    began: Instant,
+    first: u64,
+    shown: Instant,
+    loss: f64,
+}
+
+impl<'a> Reporter<'a> {
+    fn new(args: &'a Args, checkpoint: &'a Path, run: &Run) -> Self {
+        let now = Instant::now();
+        Self { args, checkpoint, began: now, first: run.adam.step, shown: now, loss: 0.0 }
+    }
+
+    fn pace(&self, step: u64) -> f64 {
+        (step - self.first) as f64 / self.began.elapsed().as_secs_f64().max(1e-9)
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn step(&mut self, step: u64, loss: f64) {
+        self.loss = if self.loss == 0.0 { loss } else { 0.99 * self.loss + 0.01 * loss };
+        if !self.args.json && self.shown.elapsed() > Duration::from_secs(10) {
+            self.shown = Instant::now();
+            let left = (self.args.steps - step) as f64 / self.pace(step);
+            eprintln!(
+                "step {step} of {}, loss {:.5}, {:.1} steps/s, {:.0} min left",
+                self.args.steps,
+                self.loss,
+                self.pace(step),
+                left / 60.0
+            );
+        }
+    }
+
+    fn measured(&mut self, run: &Run) -> Result<bool> {
+        run.save(self.checkpoint)?;
+        if let Some(point) = run.history.last() {
+            if self.args.json {
+                println!(
+                    "{}",
+                    serde_json::json!({"step": point.step, "loss": point.loss, "psnr": point.psnr, "steps_per_second": self.pace(point.step)})
+                );
+            } else {
+                let psnr = point.psnr.map_or_else(String::new, |psnr| format!(", validation {psnr:.3} dB"));
+                eprintln!(
+                    "step {}: loss {:.5}{psnr}, {:.1} steps/s, saved",
+                    point.step,
+                    point.loss,
+                    self.pace(point.step)
+                );
+            }
+        }
+        Ok(true)
+    }
 }

@@ -1,0 +1,168 @@
+//! Training state on disk: everything that the next step depends on, so that an interrupted run continues exactly.
+
+use crate::error::{Error, Result};
+use crate::host::net::{Net, Shape};
+use crate::host::optimise::{Adam, Schedule};
+use crate::host::random::Random;
+use candle_core::{Device, Tensor};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Largest checkpoint that is read.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// What decides a run's result, step for step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The network.
+    pub shape: Shape,
+    /// How photographs are made small.
+    pub degradation: String,
+    /// Low-resolution side of a training patch.
+    pub patch: usize,
+    /// Patches a step.
+    pub batch: usize,
+    /// Steps in all.
+    pub steps: u64,
+    /// Peak learning rate.
+    pub rate: f64,
+    /// Course of the learning rate.
+    pub schedule: Schedule,
+    /// Steps in which the rate rises to its peak.
+    pub warm_up: u64,
+    /// Decay of the moving average of the weights.
+    pub decay: f64,
+    /// Seed of the initialisation and of every batch.
+    pub seed: u64,
+}
+
+/// One line of the run's history.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps done.
+    pub step: u64,
+    /// Mean L1 loss since the point before.
+    pub loss: f64,
+    /// PSNR of the averaged weights on the validation folder in dB, where one was given.
+    pub psnr: Option<f64>,
+}
+
+/// A run between two steps.
+#[derive(Debug)]
+pub struct Run {
+    /// What decides the result.
+    pub recipe: Recipe,
+    /// The network as trained.
+    pub net: Net,
+    /// Optimiser and moving average.
+    pub adam: Adam,
+    /// Where the batches' random stream stands.
+    pub random: Random,
+    /// What was measured so far.
+    pub history: Vec<Point>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    recipe: Recipe,
+    step: u64,
+    random: [u64; 4],
+    history: Vec<Point>,
+}
+
+/// Key of the state among the file's metadata.
+const STATE: &str = "upres.run";
+const PARTS: [&str; 3] = ["adam.first", "adam.second", "average"];
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+impl Run {
+    /// A run that has not taken a step.
+    pub fn new(recipe: Recipe, device: &Device) -> Result<Self> {
+        let mut random = Random::new(recipe.seed);
+        let net = Net::new(recipe.shape, &mut random, device)?;
+        let adam = Adam::new(net.variables().map(|(_, var)| var), recipe.decay)?;
+        Ok(Self { recipe, net, adam, random, history: Vec::new() })
+    }
+
+    /// Writes the run to `path`, whole or not at all.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut tensors: Vec<(String, Vec<u8>)> = Vec::new();
+        for ((name, var), parts) in self.net.variables().zip(&self.adam.state) {
+            tensors.push((format!("weight.{name}"), bytes(&var.flatten_all()?.to_vec1::<f32>()?)));
+            tensors.extend(PARTS.iter().zip(parts).map(|(part, values)| (format!("{part}.{name}"), bytes(values))));
+        }
+        let state = State {
+            recipe: self.recipe.clone(),
+            step: self.adam.step,
+            random: self.random.state(),
+            history: self.history.clone(),
+        };
+        let state =
+            serde_json::to_string(&state).map_err(|e| Error::internal("the run cannot be described").caused_by(e))?;
+        let views = tensors.iter().map(|(name, data)| {
+            TensorView::new(Dtype::F32, vec![data.len() / 4], data).map(|view| (name.as_str(), view))
+        });
+        let damaged = |e| Error::internal("the run cannot be laid out").caused_by(e);
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(damaged)?;
+        let metadata = Some(HashMap::from([(STATE.to_string(), state)]));
+        let file = safetensors::serialize(views, metadata).map_err(damaged)?;
+        super::write_whole(path, &file)
+    }
+
+    /// Reads a run that [`Run::save`] wrote.
+    ///
+    /// # Errors
+    /// An input error where the file is no checkpoint or does not fit together.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let io = |e| Error::io("cannot read the checkpoint", path, e);
+        if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
+            return Err(Error::limit("larger than any checkpoint of ours").at(path.display()));
+        }
+        let file = std::fs::read(path).map_err(io)?;
+        Self::parse(&file, device).map_err(|e| e.at(path.display()))
+    }
+
+    fn parse(file: &[u8], device: &Device) -> Result<Self> {
+        let damaged = |e| Error::input("not a checkpoint").caused_by(e);
+        let (_, header) = SafeTensors::read_metadata(file).map_err(damaged)?;
+        let tensors = SafeTensors::deserialize(file).map_err(damaged)?;
+        let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
+        let state = state
+            .ok_or_else(|| Error::input("holds weights but no training state").fix("give checkpoint.safetensors"))?;
+        let state: State =
+            serde_json::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
+        let mut run = Self::new(state.recipe, device)?;
+        let read = |name: &str, len: usize| -> Result<Vec<f32>> {
+            let view = tensors.tensor(name).map_err(damaged)?;
+            if view.dtype() != Dtype::F32 || view.data().len() != 4 * len {
+                return Err(Error::input(format!("tensor '{name}' has the wrong size")));
+            }
+            Ok(view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+        };
+        for ((name, var), parts) in run.net.variables().zip(&mut run.adam.state) {
+            let values = read(&format!("weight.{name}"), var.elem_count())?;
+            var.set(&Tensor::from_vec(values, var.shape(), device)?)?;
+            for (part, values) in PARTS.iter().zip(parts) {
+                *values = read(&format!("{part}.{name}"), values.len())?;
+            }
+        }
+        run.adam.step = state.step;
+        run.random = Random::from_state(state.random);
+        run.history = state.history;
+        Ok(run)
+    }
+
+    /// The network with its averaged weights.
+    pub fn averaged(&self) -> Result<Net> {
+        let net = Net::new(self.recipe.shape, &mut Random::new(0), &Device::Cpu)?;
+        for ((_, var), [_, _, average]) in net.variables().zip(&self.adam.state) {
+            var.set(&Tensor::from_slice(average, var.shape(), &Device::Cpu)?)?;
+        }
+        Ok(net)
+    }
+}
