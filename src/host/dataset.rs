@@ -197,20 +197,19 @@ fn cut(
 
 /// `target[j·r + i] at (x, y) = high(x·r + i, y·r + j) − base`, with the base's border replicated.
 fn residual(low: &[f32], high: &[f32], patch: usize, scale: usize, target: &mut [f32]) {
+    let (fine, stride) = (patch * scale, patch + 2);
+    let inside = |n: usize| n.saturating_sub(1).min(patch - 1);
+    let padded: Vec<f32> = (0..stride * stride).map(|n| low[inside(n / stride) * patch + inside(n % stride)]).collect();
     let kernel = Chain::base_kernel(scale);
-    let fine = patch * scale;
-    for y in 0..patch {
-        for x in 0..patch {
-            let mut around = [0.0; 9];
-            for (t, value) in around.iter_mut().enumerate() {
-                let column = (x + t % 3).saturating_sub(1).min(patch - 1);
-                let row = (y + t / 3).saturating_sub(1).min(patch - 1);
-                *value = low[row * patch + column];
+    for (phase, (taps, target)) in kernel.chunks_exact(9).zip(target.chunks_exact_mut(patch * patch)).enumerate() {
+        for (y, row) in target.chunks_exact_mut(patch).enumerate() {
+            let fine_row = &high[(y * scale + phase / scale) * fine..][..fine];
+            for (out, sample) in row.iter_mut().zip(fine_row.iter().skip(phase % scale).step_by(scale)) {
+                *out = *sample;
             }
-            for (phase, taps) in kernel.chunks_exact(9).enumerate() {
-                let base: f32 = taps.iter().zip(around).map(|(t, v)| t * v).sum();
-                let sample = high[(y * scale + phase / scale) * fine + x * scale + phase % scale];
-                target[(phase * patch + y) * patch + x] = sample - base;
+            for (t, &tap) in taps.iter().enumerate().filter(|(_, tap)| **tap != 0.0) {
+                let source = &padded[(y + t / 3) * stride + t % 3..][..patch];
+                row.iter_mut().zip(source).for_each(|(out, value)| *out -= tap * value);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod chain;
+pub mod chain_loss;
 pub mod checkpoint;
 pub mod convolution;
 pub mod dataset;
@@ -9,6 +10,7 @@ pub mod degrade;
 pub mod export;
 pub mod integer;
 pub mod quantise;
+pub mod loss;
 pub mod net;
 pub mod optimise;
 pub mod random;

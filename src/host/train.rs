@@ -7,7 +7,7 @@ use crate::host::checkpoint::{Point, Run};
 use crate::host::dataset::Dataset;
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
-use candle_core::{Device, Tensor};
+
 use rayon::prelude::*;
 
 /// How often the loop looks up from its work.
@@ -33,13 +33,12 @@ pub fn train(
     run: &mut Run,
     data: &Dataset,
     validation: Option<&Dataset>,
-    device: &Device,
     rhythm: Rhythm,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let (mut total, mut count) = (0.0, 0u64);
     while run.adam.step < run.recipe.steps {
-        let loss = step(run, data, device)?;
+        let loss = step(run, data)?;
         if !loss.is_finite() {
             return Err(Error::input(format!("the loss is no number any more at step {}", run.adam.step))
                 .fix("lower the learning rate, or lengthen its warm-up"));
@@ -60,14 +59,11 @@ pub fn train(
 }
 
 /// One step; returns its loss.
-fn step(run: &mut Run, data: &Dataset, device: &Device) -> Result<f64> {
+fn step(run: &mut Run, data: &Dataset) -> Result<f64> {
     let recipe = &run.recipe;
     let batch = data.batch(&mut run.random, recipe.batch, recipe.patch);
-    let (n, p, phases) = (recipe.batch, recipe.patch, recipe.shape.scale * recipe.shape.scale);
-    let input = Tensor::from_vec(batch.input, (n, 1, p, p), device)?;
-    let target = Tensor::from_vec(batch.target, (n, phases, p, p), device)?;
     // The pixel shuffle permutes, and a mean does not mind: the loss is taken before it.
-    let loss = (run.net.forward(&input)? - target)?.abs()?.mean_all()?;
+    let loss = run.net.loss(batch, recipe.patch)?;
     let gradients = loss.backward()?;
     let rate = recipe.rate * recipe.schedule.share(run.adam.step, recipe.steps, recipe.warm_up);
     run.adam.update(run.net.variables().map(|(_, var)| var), &gradients, rate)?;

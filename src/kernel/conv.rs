@@ -33,6 +33,7 @@ pub struct Packed {
 #[derive(Debug, Clone, Default)]
 pub struct Sheet {
     channels: usize,
+    stride: usize,
     data: Vec<f32>,
 }
 
@@ -117,14 +118,12 @@ impl Conv {
     pub fn lay(&self, image: &[f32], mask: Option<&[f32]>, channels: usize, sheet: &mut Sheet) {
         let area = self.width * self.height;
         assert_eq!(image.len(), channels * area, "the image does not fit its shape");
-        let len = self.sheet_len();
-        sheet.channels = channels;
-        sheet.data.clear();
-        sheet.data.resize(channels.next_multiple_of(BLOCK) * len, 0.0);
+        self.shape_sheet(channels, sheet);
         for c in 0..channels {
             for y in 0..self.height {
                 let from = c * area + y * self.width;
-                let to = &mut sheet.data[c * len + self.origin() + y * self.stride()..][..self.width];
+                let start = self.row_start(c, y);
+                let to = &mut sheet.data[start..][..self.width];
                 let source = &image[from..from + self.width];
                 match mask {
                     None => to.copy_from_slice(source),
@@ -152,10 +151,87 @@ impl Conv {
         scratch: &mut Vec<f32>,
         out: &mut [f32],
     ) {
-        let (span, len, area) = (self.span(), self.sheet_len(), self.width * self.height);
+        let area = self.width * self.height;
+        assert_eq!(out.len(), weight.outputs * area, "the output does not fit its shape");
+        self.each_row(sheet, weight, bias, scratch, |channel, y, row| {
+            let to = &mut out[channel * area + y * self.width..][..self.width];
+            to.copy_from_slice(row);
+            if relu {
+                to.iter_mut().for_each(|value| *value = value.max(0.0));
+            }
+        });
+    }
+
+    /// The same from sheet to sheet, with `max(0, ·)` where `relu`; `out` is laid out anew where it had another shape.
+    ///
+    /// # Panics
+    /// Where shapes do not fit each other.
+    pub fn advance(
+        &self,
+        sheet: &Sheet,
+        weight: &Packed,
+        bias: &[f32],
+        relu: bool,
+        scratch: &mut Vec<f32>,
+        out: &mut Sheet,
+    ) {
+        let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+        self.shape_sheet(weight.outputs, out);
+        self.each_row(sheet, weight, bias, scratch, |channel, y, row| {
+            let to = &mut out.data[self.row_start(channel, y)..][..self.width];
+            to.iter_mut().zip(row).for_each(|(to, &value)| *to = if value < floor { floor } else { value });
+        });
+    }
+
+    /// The backward pass from sheet to sheet: `weight` is packed by [`Packed::transposed`], and the result is kept only
+    /// where `active`, the output of the ReLU before this layer, is positive.
+    ///
+    /// # Panics
+    /// Where shapes do not fit each other.
+    pub fn retreat(&self, delta: &Sheet, weight: &Packed, active: &Sheet, scratch: &mut Vec<f32>, out: &mut Sheet) {
+        assert_eq!(active.channels, weight.outputs, "channels do not fit");
+        self.shape_sheet(weight.outputs, out);
+        self.each_row(delta, weight, &[], scratch, |channel, y, row| {
+            let start = self.row_start(channel, y);
+            let to = &mut out.data[start..][..self.width];
+            for ((to, &value), &active) in to.iter_mut().zip(row).zip(&active.data[start..][..self.width]) {
+                *to = if active > 0.0 { value } else { 0.0 };
+            }
+        });
+    }
+
+    /// Row `y` of plane `channel` of a sheet.
+    pub fn row<'a>(&self, sheet: &'a Sheet, channel: usize, y: usize) -> &'a [f32] {
+        &sheet.data[self.row_start(channel, y)..][..self.width]
+    }
+
+    fn row_start(&self, channel: usize, y: usize) -> usize {
+        channel * self.sheet_len() + self.origin() + y * self.stride()
+    }
+
+    /// Makes `sheet` hold `channels` planes with zeros in every margin. Rows keep what they held.
+    fn shape_sheet(&self, channels: usize, sheet: &mut Sheet) {
+        let len = channels.next_multiple_of(BLOCK) * self.sheet_len();
+        if sheet.channels != channels || sheet.data.len() != len || sheet.stride != self.stride() {
+            sheet.channels = channels;
+            sheet.stride = self.stride();
+            sheet.data.clear();
+            sheet.data.resize(len, 0.0);
+        }
+    }
+
+    /// Convolves, and hands out every row of the result: `put(channel, y, row)`.
+    fn each_row(
+        &self,
+        sheet: &Sheet,
+        weight: &Packed,
+        bias: &[f32],
+        scratch: &mut Vec<f32>,
+        mut put: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let (span, len) = (self.span(), self.sheet_len());
         assert_eq!(sheet.channels, weight.inputs, "channels do not fit");
         assert!(sheet.data.len() >= sheet.channels * len, "the sheet was laid for another size");
-        assert_eq!(out.len(), weight.outputs * area, "the output does not fit its shape");
         scratch.resize(BLOCK * span, 0.0);
         let taps = self.side * self.side;
         for (b, packed) in weight.data.chunks_exact(weight.inputs * taps * BLOCK).enumerate() {
@@ -167,12 +243,7 @@ impl Conv {
             self.block_forward(&sheet.data, weight.inputs, packed, &start, scratch);
             for lane in 0..present {
                 for y in 0..self.height {
-                    let from = &scratch[lane * span + y * self.stride()..][..self.width];
-                    let to = &mut out[(b * BLOCK + lane) * area + y * self.width..][..self.width];
-                    to.copy_from_slice(from);
-                    if relu {
-                        to.iter_mut().for_each(|value| *value = value.max(0.0));
-                    }
+                    put(b * BLOCK + lane, y, &scratch[lane * span + y * self.stride()..][..self.width]);
                 }
             }
         }
@@ -325,7 +396,7 @@ impl Forward<'_> {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
     fn avx512(&self, scratch: &mut [f32]) {
         // SAFETY: `check` has been called, and this function only runs where AVX-512F exists.
         unsafe { self.vectors::<std::arch::x86_64::__m512, 8, 3>(scratch) }
@@ -411,7 +482,7 @@ impl Correlate<'_> {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
     fn avx512<const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
         // SAFETY: `check` has been called, and this function only runs where AVX-512F exists.
         unsafe { self.vectors::<std::arch::x86_64::__m512, 8, GROUP>(sums) }
@@ -505,7 +576,7 @@ mod tests {
             let mut reference: Option<Vec<f32>> = None;
             for level in Level::available() {
                 let conv = Conv::new(level, k, w, h);
-                let mut sheet = Sheet { channels: 0, data: vec![f32::NAN; 9] };
+                let mut sheet = Sheet { channels: 1, stride: 3, data: vec![f32::NAN; 9] };
                 conv.lay(&image, None, ci, &mut sheet);
                 let mut out = vec![f32::NAN; co * w * h];
                 let packed = Packed::new(&weight, co, ci, k);

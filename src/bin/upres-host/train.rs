@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         );
     }
     let mut reporter = Reporter::new(args, &checkpoint, &run);
-    train(&mut run, &data, validation.as_ref(), &device, Rhythm { measure: args.measure }, &mut reporter)?;
+    train(&mut run, &data, validation.as_ref(), Rhythm { measure: args.measure }, &mut reporter)?;
     Ok(ExitCode::SUCCESS)
 }
 
