@@ -183,8 +183,8 @@ impl Net {
         let layers = shape.widths().enumerate().map(|(i, widths)| {
             // Layers that start from the identity only need a perturbation.
             let gain = match i {
-                _ if i == shape.blocks + 1 => 0.1,
-                _ if i > 0 && shape.block != Block::Plain => 0.5,
+                _ if i == shape.blocks + 1 => 0.02,
+                _ if i > 0 && shape.block != Block::Plain => 0.3,
                 _ => 1.0,
             };
             Branches::new(&format!("layer.{i}"), widths, gain, shape.block, random, device)
