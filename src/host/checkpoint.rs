@@ -7,7 +7,7 @@ use crate::host::random::Random;
 use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Largest checkpoint that is read.
@@ -111,7 +111,7 @@ impl Run {
         let views = views.collect::<Result<Vec<_>, _>>().map_err(damaged)?;
         let metadata = Some(HashMap::from([(STATE.to_string(), state)]));
         let file = safetensors::serialize(views, metadata).map_err(damaged)?;
-        super::write_whole(path, &file)
+        crate::atomic::write(path, &file)
     }
 
     /// Reads a run that [`Run::save`] wrote.
@@ -134,8 +134,7 @@ impl Run {
         let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
         let state = state
             .ok_or_else(|| Error::input("holds weights but no training state").fix("give checkpoint.safetensors"))?;
-        let state: State =
-            serde_json::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
+        let state: State = toml::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
         let mut run = Self::new(state.recipe, device)?;
         let read = |name: &str, len: usize| -> Result<Vec<f32>> {
             let view = tensors.tensor(name).map_err(damaged)?;
@@ -157,6 +156,23 @@ impl Run {
         Ok(run)
     }
 
+    /// The recipe as free text, for the weights' file and the model card.
+    pub fn description(&self) -> BTreeMap<String, String> {
+        let r = &self.recipe;
+        let course = format!("{:?}, peak {}, {} steps of warm-up", r.schedule, r.rate, r.warm_up).to_lowercase();
+        [
+            ("block", format!("{:?}", r.shape.block).to_lowercase()),
+            ("degradation", r.degradation.clone()),
+            ("loss", "L1".into()),
+            ("optimiser", format!("Adam, {course}, average {}", r.decay)),
+            ("batch", format!("{} patches of {}x{} low-resolution pixels", r.batch, r.patch, r.patch)),
+            ("steps", self.adam.step.to_string()),
+            ("seed", r.seed.to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .into()
+    }
+
     /// The network with its averaged weights.
     pub fn averaged(&self) -> Result<Net> {
         let net = Net::new(self.recipe.shape, &mut Random::new(0), &Device::Cpu)?;
@@ -164,5 +180,87 @@ impl Run {
             var.set(&Tensor::from_slice(average, var.shape(), &Device::Cpu)?)?;
         }
         Ok(net)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::host::dataset::Dataset;
+    use crate::host::degrade::Degradation;
+    use crate::host::net::Block;
+    use crate::host::train::{Observer, Rhythm, train};
+
+    /// Ends the run at a step, as a power cut between two steps would.
+    struct Stop(u64);
+
+    impl Observer for Stop {
+        fn step(&mut self, _step: u64, _loss: f64) {}
+        fn measured(&mut self, run: &Run) -> Result<bool> {
+            Ok(run.adam.step < self.0)
+        }
+    }
+
+    fn recipe() -> Recipe {
+        Recipe {
+            shape: Shape { scale: 2, channels: 4, blocks: 1, block: Block::Ecb },
+            degradation: "bicubic".into(),
+            patch: 8,
+            batch: 3,
+            steps: 12,
+            rate: 1e-3,
+            schedule: Schedule::Cosine,
+            warm_up: 3,
+            decay: 0.9,
+            seed: 5,
+        }
+    }
+
+    fn photographs() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..2u32 {
+            let picture = image::RgbImage::from_fn(40, 36, |x, y| {
+                image::Rgb([(x * 6) as u8, (y * 7 + n * 50) as u8, ((x * x + y * (n + 3)) % 256) as u8])
+            });
+            picture.save(folder.path().join(format!("{n}.png"))).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn interrupted_equals_uninterrupted_bit_for_bit() {
+        let folder = photographs();
+        let data = Dataset::read(folder.path(), 2, 8, Degradation::Bicubic).unwrap();
+        let rhythm = Rhythm { measure: 1 };
+        let mut whole = Run::new(recipe(), &Device::Cpu).unwrap();
+        train(&mut whole, &data, Some(&data), rhythm, &mut Stop(99)).unwrap();
+
+        let file = folder.path().join("checkpoint.safetensors");
+        let mut first = Run::new(recipe(), &Device::Cpu).unwrap();
+        train(&mut first, &data, Some(&data), rhythm, &mut Stop(5)).unwrap();
+        assert_eq!(first.adam.step, 5);
+        first.save(&file).unwrap();
+        let mut second = Run::load(&file, &Device::Cpu).unwrap();
+        train(&mut second, &data, Some(&data), rhythm, &mut Stop(99)).unwrap();
+
+        assert_eq!(second.adam, whole.adam);
+        assert_eq!(second.history, whole.history);
+        assert_eq!(second.net.merge().unwrap(), whole.net.merge().unwrap());
+        let (first, last) = (whole.history[0].loss, whole.history[11].loss);
+        assert!(last < first, "the loss falls: {first} {last}");
+    }
+
+    #[test]
+    fn damaged_checkpoints_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("checkpoint.safetensors");
+        Run::new(recipe(), &Device::Cpu).unwrap().save(&file).unwrap();
+        let good = std::fs::read(&file).unwrap();
+        for damage in [good[..good.len() / 2].to_vec(), vec![0; 64], Vec::new()] {
+            std::fs::write(&file, damage).unwrap();
+            let message = Run::load(&file, &Device::Cpu).unwrap_err().to_string();
+            assert!(message.contains("checkpoint"), "{message}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Photographs in memory as pairs of planes, and the batches cut from them.
 
-use crate::colour;
 use crate::error::{Error, Result};
-use crate::frame::Plane;
+use crate::frame::{Depth, Plane};
 use crate::geometry::Size;
 use crate::host::chain::Chain;
 use crate::host::degrade::Degradation;
 use crate::host::random::Random;
+use crate::{codec, colour};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -84,15 +84,20 @@ impl Pair {
     }
 }
 
+/// The picture at `path` as interleaved 8-bit red, green and blue; alpha is left out.
 fn read_rgb8(path: &Path) -> Result<(Size, Vec<u8>)> {
-    let picture =
-        image::open(path).map_err(|e| Error::input("cannot read the picture").caused_by(e).at(path.display()))?;
-    let picture = picture.into_rgb8();
-    Ok((Size::new(picture.width() as usize, picture.height() as usize), picture.into_raw()))
-}
-
-fn is_picture(path: &Path) -> bool {
-    image::ImageFormat::from_path(path).is_ok()
+    let mut source = codec::open(path, &codec::Limits::default())?;
+    let (size, layout) = (source.info().size, source.info().layout);
+    let mut row = vec![0.0; size.width * layout.channels()];
+    let mut pixels = Vec::with_capacity(size.area() * 3);
+    for _ in 0..size.height {
+        source.next_row(&mut row)?;
+        for pixel in row.chunks_exact(layout.channels()) {
+            let channel = |c: usize| pixel[c.min(layout.colours() - 1)];
+            pixels.extend([0, 1, 2].map(|c| Depth::Eight.quantise(channel(c)) as u8));
+        }
+    }
+    Ok((size, pixels))
 }
 
 /// Every picture file under `folder`, sorted, so that a seed means the same batches everywhere.
@@ -106,7 +111,7 @@ fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
             let path = entry.path();
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(path),
-                _ if is_picture(&path) => files.push(path),
+                _ if codec::Format::from_extension(&path).is_some() => files.push(path),
                 _ => {}
             }
         }

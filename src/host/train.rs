@@ -87,7 +87,8 @@ pub fn psnr(chain: &Chain, pairs: &Dataset) -> f64 {
         }
         10.0 * (255.0 * 255.0 / (sum / count.max(1) as f64).max(1e-9)).log10()
     });
-    each.sum::<f64>() / pairs.pairs().len() as f64
+    // Summed in the pairs' order, so that a repeated run chooses the same weights.
+    each.collect::<Vec<f64>>().iter().sum::<f64>() / pairs.pairs().len() as f64
 }
 
 /// `chain` run over a whole plane by the training kernels.

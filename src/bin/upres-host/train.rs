@@ -201,6 +201,16 @@ impl Observer for Reporter<'_> {
 
     fn measured(&mut self, run: &Run) -> Result<bool> {
         run.save(self.checkpoint)?;
+        let title = format!("loss and validation PSNR, x{} luma", run.recipe.shape.scale);
+        upres::atomic::write(
+            &self.args.out.join("curve.svg"),
+            upres::host::curve::svg(&title, &run.history).as_bytes(),
+        )?;
+        let best = run.history.iter().filter_map(|p| p.psnr).fold(f64::MIN, f64::max);
+        if run.history.last().is_some_and(|p| p.psnr.is_none_or(|psnr| psnr >= best)) {
+            let weights = run.averaged()?.merge()?.to_bytes(&run.description())?;
+            upres::atomic::write(&self.args.out.join("weights.safetensors"), &weights)?;
+        }
         if let Some(point) = run.history.last() {
             if self.args.json {
                 println!(
