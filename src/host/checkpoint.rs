@@ -43,10 +43,10 @@ pub struct Recipe {
 pub struct Point {
     /// Steps done.
     pub step: u64,
-    /// Mean L1 loss since the point before.
-    pub loss: f64,
+    /// Mean L1 loss since the point before. (f32, here and below: JSON returns at most nine digits exactly.)
+    pub loss: f32,
     /// PSNR of the averaged weights on the validation folder in dB, where one was given.
-    pub psnr: Option<f64>,
+    pub psnr: Option<f32>,
 }
 
 /// A run between two steps.
@@ -134,7 +134,7 @@ impl Run {
         let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
         let state = state
             .ok_or_else(|| Error::input("holds weights but no training state").fix("give checkpoint.safetensors"))?;
-        let state: State = toml::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
+        let state: State = serde_json::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
         let mut run = Self::new(state.recipe, device)?;
         let read = |name: &str, len: usize| -> Result<Vec<f32>> {
             let view = tensors.tensor(name).map_err(damaged)?;

@@ -16,8 +16,8 @@ pub fn svg(title: &str, history: &[Point]) -> String {
     );
     let last = history.last().map_or(1, |p| p.step.max(1));
     let x = |step: u64| MARGIN + (WIDTH - 2.0 * MARGIN) * step as f64 / last as f64;
-    let losses: Vec<(f64, f64)> = history.iter().map(|p| (x(p.step), p.loss)).collect();
-    let scores: Vec<(f64, f64)> = history.iter().filter_map(|p| Some((x(p.step), p.psnr?))).collect();
+    let losses: Vec<(f64, f64)> = history.iter().map(|p| (x(p.step), f64::from(p.loss))).collect();
+    let scores: Vec<(f64, f64)> = history.iter().filter_map(|p| Some((x(p.step), f64::from(p.psnr?)))).collect();
     line(&mut out, &losses, "#2060c0", "loss", MARGIN - 50.0);
     line(&mut out, &scores, "#c03020", "PSNR, dB", WIDTH - MARGIN + 4.0);
     let _ = writeln!(out, "<text x=\"{}\" y=\"{}\">0</text>", MARGIN, HEIGHT - 20.0);

@@ -47,8 +47,8 @@ pub fn train(
         count += 1;
         observer.step(run.adam.step, loss);
         if run.adam.step.is_multiple_of(rhythm.measure.max(1)) || run.adam.step == run.recipe.steps {
-            let psnr = validation.map(|v| Ok::<_, Error>(psnr(&run.averaged()?.merge()?, v))).transpose()?;
-            run.history.push(Point { step: run.adam.step, loss: total / count as f64, psnr });
+            let psnr = validation.map(|v| Ok::<_, Error>(psnr(&run.averaged()?.merge()?, v) as f32)).transpose()?;
+            run.history.push(Point { step: run.adam.step, loss: (total / count as f64) as f32, psnr });
             (total, count) = (0.0, 0);
             if !observer.measured(run)? {
                 return Ok(());

@@ -206,7 +206,7 @@ impl Observer for Reporter<'_> {
             &self.args.out.join("curve.svg"),
             upres::host::curve::svg(&title, &run.history).as_bytes(),
         )?;
-        let best = run.history.iter().filter_map(|p| p.psnr).fold(f64::MIN, f64::max);
+        let best = run.history.iter().filter_map(|p| p.psnr).fold(f32::MIN, f32::max);
         if run.history.last().is_some_and(|p| p.psnr.is_none_or(|psnr| psnr >= best)) {
             let weights = run.averaged()?.merge()?.to_bytes(&run.description())?;
             upres::atomic::write(&self.args.out.join("weights.safetensors"), &weights)?;
