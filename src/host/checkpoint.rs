@@ -134,7 +134,8 @@ impl Run {
         let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
         let state = state
             .ok_or_else(|| Error::input("holds weights but no training state").fix("give checkpoint.safetensors"))?;
-        let state: State = serde_json::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
+        let state: State =
+            serde_json::from_str(state).map_err(|e| Error::input("its state is damaged").caused_by(e))?;
         let mut run = Self::new(state.recipe, device)?;
         let read = |name: &str, len: usize| -> Result<Vec<f32>> {
             let view = tensors.tensor(name).map_err(damaged)?;

@@ -114,10 +114,13 @@ impl Args {
 /// Runs `upres-host train`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let recipe = args.recipe()?;
-    if args.threads > 0 {
-        // Fails only where a pool already exists, which no earlier line makes.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global();
-    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
+    let pool = pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;
+    // The whole loop lives in the pool: no step waits for another thread to wake.
+    pool.install(|| learn(args, recipe))
+}
+
+fn learn(args: &Args, recipe: Recipe) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
     let checkpoint = args.out.join("checkpoint.safetensors");
     let device = device()?;
