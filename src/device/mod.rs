@@ -1,3 +1,4 @@
 //! What only the device program needs.
 
+pub mod convert;
 pub mod stream;

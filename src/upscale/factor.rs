@@ -32,6 +32,11 @@ impl Factor {
         Self(scale as f64)
     }
 
+    /// The plain number.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
     /// Both sides of `size` times the factor, rounded, at least one pixel.
     ///
     /// # Errors

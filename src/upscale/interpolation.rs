@@ -61,10 +61,11 @@ impl Interpolation {
         Ok(Self { card, phases })
     }
 
-    /// The filter and scale of a name such as `bicubic` (by 4) or `lanczos-x2`; `None` where it names no filter.
-    pub fn by_name(name: &str) -> Option<Result<Self>> {
+    /// The filter and scale of a name such as `lanczos-x2`, or `bicubic` alone, which is then by `scale`; `None` where it
+    /// names no filter.
+    pub fn by_name(name: &str, scale: usize) -> Option<Result<Self>> {
         if let Some(filter) = Filter::by_name(name) {
-            return Some(Self::new(filter, 4));
+            return Some(Self::new(filter, scale));
         }
         let (filter, scale) = name.rsplit_once("-x")?;
         Some(Self::new(Filter::by_name(filter)?, scale.parse().ok()?))
@@ -161,9 +162,9 @@ mod tests {
 
     #[test]
     fn names_are_understood() {
-        let name = |text: &str| Interpolation::by_name(text).map(|it| it.unwrap().card.name);
+        let name = |text: &str| Interpolation::by_name(text, 4).map(|it| it.unwrap().card.name);
         assert_eq!((name("bicubic"), name("lanczos-x3")), (Some("bicubic-x4".into()), Some("lanczos-x3".into())));
         assert_eq!((name("medium-x4"), name("bicubic-xx")), (None, None));
-        assert!(Interpolation::by_name("area-x17").unwrap().is_err());
+        assert!(Interpolation::by_name("area-x17", 4).unwrap().is_err());
     }
 }

@@ -8,6 +8,8 @@ mod bench;
 mod compare;
 mod completions;
 mod info;
+mod interrupt;
+mod limits;
 mod model;
 mod models;
 mod sample;

@@ -1,9 +1,11 @@
 //! The options that name a generator, shared by the subcommands that need one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use upres::card::Colour;
 use upres::error::{Error, Result};
 use upres::session::{Overrides, TractGenerator};
+use upres::upscale::{Factor, Generator, Interpolation};
 use upres::zoo::Zoo;
 
 /// Where to look for generators by name.
@@ -55,7 +57,7 @@ impl CorrectionArgs {
 /// Which generator, and how to understand it.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model: a NAME of `upres models`, or a FILE.onnx [default: the nearest to the factor]
+    /// Model: a NAME of `upres models`, a FILE.onnx, or a plain filter such as bicubic [default: the nearest to the factor]
     #[arg(short, long, value_name = "NAME|FILE")]
     model: Option<String>,
     #[command(flatten)]
@@ -65,6 +67,16 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The generator or plain filter that was named, or else the generator nearest to `factor` (to 4 where none is asked).
+    pub(crate) fn generator(&self, factor: Option<Factor>) -> Result<Arc<dyn Generator>> {
+        let factor = factor.map_or(4.0, Factor::value);
+        if let Some(filter) = self.model.as_ref().and_then(|name| Interpolation::by_name(name, factor.ceil() as usize))
+        {
+            return Ok(Arc::new(filter?));
+        }
+        Ok(Arc::new(self.open(factor)?))
+    }
+
     /// The generator that was named, or else the one nearest to `factor`.
     pub(crate) fn open(&self, factor: f64) -> Result<TractGenerator> {
         let zoo = self.zoo.zoo();
