@@ -1,16 +1,17 @@
 //! `upres sample`: draws the sample picture.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use upres::error::{Error, Kind, Result};
+use upres::codec::{self, EncodeOptions, Metadata, PictureInfo};
+use upres::error::Result;
+use upres::frame::{Depth, Layout};
 use upres::geometry::Size;
 use upres::sample;
 
 /// Options of `upres sample`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The PNG to write
+    /// The picture to write; the extension tells the format
     out: PathBuf,
     /// Its size; the scene is 3:2
     #[arg(long, value_name = "WxH", default_value = "480x320", value_parser = str::parse::<Size>)]
@@ -20,12 +21,13 @@ pub(crate) struct Args {
 /// Runs `upres sample`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let pixels = sample::draw(args.size)?;
-    let file = File::create(&args.out).map_err(|error| Error::io("cannot write", &args.out, error))?;
-    let failed = |error| Error::new(Kind::Io, format!("cannot write {}", args.out.display())).caused_by(error);
-    let mut encoder = png::Encoder::new(std::io::BufWriter::new(file), args.size.width as u32, args.size.height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::High);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(&pixels).and_then(|()| writer.finish()).map_err(failed)?;
+    let (layout, depth) = (Layout::Rgb, Depth::Eight);
+    let header = PictureInfo { size: args.size, layout, depth, metadata: Metadata::default(), streams: true };
+    let mut sink = codec::create(&args.out, &header, &EncodeOptions::default())?;
+    for row in pixels.chunks_exact(args.size.width * 3) {
+        let row: Vec<f32> = row.iter().map(|&sample| f32::from(sample) / 255.0).collect();
+        sink.write_row(&row)?;
+    }
+    sink.finish()?;
     Ok(ExitCode::SUCCESS)
 }

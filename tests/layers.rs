@@ -1,0 +1,130 @@
+//! Imports look down only: words, pixels, the idea, then device or host, then the programs; and each foreign crate has an owner.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules of the library by layer, the lowest first. A module may import from its own layer and those below.
+const LAYERS: [&[&str]; 4] = [
+    &["atomic", "card", "error", "frame", "geometry", "progress"],
+    &["codec", "colour", "kernel", "metric", "onnx", "resample", "sample", "y4m"],
+    &["evaluate", "session", "upscale", "zoo"],
+    &["device", "host"],
+];
+
+/// Foreign crates and the folders or files of `src/` that may name them.
+const OWNERS: [(&str, &[&str]); 12] = [
+    ("candle_core", &["host/", "bin/upres-host/"]),
+    ("clap", &["bin/"]),
+    ("clap_complete", &["bin/"]),
+    ("clap_mangen", &["bin/"]),
+    ("embedded_graphics", &["sample/"]),
+    ("image", &["codec/"]),
+    ("jpeg_encoder", &["codec/"]),
+    ("png", &["codec/"]),
+    ("rayon", &["host/", "bin/upres-host/"]),
+    ("safetensors", &["host/"]),
+    ("tract_core", &["session/"]),
+    ("tract_onnx", &["session/"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("src is there") {
+        let path = entry.expect("src is readable").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file by its path under `src/`, as its program text: comments and test code left out.
+fn program() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut program = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(&root).expect("under src").to_string_lossy().into_owned();
+        if name.contains("/tests") || name.ends_with("testing.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("sources are text");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        program.push((name, lines.collect::<Vec<_>>().join("\n")));
+    }
+    assert!(program.len() > 50, "only {} sources were found", program.len());
+    program
+}
+
+/// The modules of the library that `code` names after `crate::`, in lists as well.
+fn imports(code: &str) -> Vec<&str> {
+    let word = |text: &'_ str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => names.push(&rest[..word(rest)]),
+            Some(list) => {
+                let list = &list[..list.find('}').unwrap_or(list.len())];
+                names.extend(list.split(',').map(|item| item.trim()).map(|item| &item[..word(item)]));
+            }
+        }
+    }
+    names
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+fn module(name: &str) -> &str {
+    name.split(['/', '.']).next().unwrap_or_default()
+}
+
+#[test]
+fn imports_look_down_only() {
+    for (name, code) in program() {
+        if name.starts_with("bin/") || name == "lib.rs" {
+            continue;
+        }
+        let own = module(&name);
+        let rank = layer(own).unwrap_or_else(|| panic!("{name}: give the module '{own}' a layer"));
+        for import in imports(&code) {
+            let Some(other) = layer(import) else { continue };
+            assert!(other <= rank, "{name} looks up to '{import}'");
+            assert!(other < 3 || import == own, "{name}: '{own}' names '{import}'");
+        }
+    }
+}
+
+#[test]
+fn foreign_crates_have_one_owner() {
+    for (name, code) in program() {
+        for (krate, owners) in OWNERS {
+            let named = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').any(|token| {
+                token.strip_prefix(krate).is_some_and(|rest| rest.starts_with("::")) && !token.starts_with("crate::")
+            });
+            let allowed = owners
+                .iter()
+                .any(|owner| name.starts_with(owner) || format!("{}.rs", owner.trim_end_matches('/')) == name);
+            assert!(!named || allowed, "{name} names the crate '{krate}', which belongs to {owners:?}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_the_kernels_alone() {
+    for (name, code) in program() {
+        let unsafe_code =
+            code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("allow(unsafe_code)");
+        assert!(!unsafe_code || name.starts_with("kernel/"), "{name} is unsafe");
+    }
+}
+
+#[test]
+fn the_reader_of_imports_reads() {
+    let names =
+        imports("use crate::{codec, colour};\nuse crate::host::net::{A, B};\nlet x = crate::error::Error::new();");
+    assert_eq!(names, ["codec", "colour", "host", "error"]);
+}
