@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use upres::card::{Precision, Tiling};
 use upres::geometry::Size;
+use upres::onnx::build::{GraphBuilder, int, ints, name, size};
+use upres::onnx::proto::element;
 use upres::session::{Overrides, TractGenerator};
 use upres::upscale::Generator;
 
@@ -64,13 +66,13 @@ fn foreign_models_give_what_onnx_runtime_gives() {
         assert_eq!(card.range, expected.range, "{file}");
         assert_eq!(card.scale, 4, "{file}");
         assert_eq!(card.colour.planes(), expected.shape[1], "{file}");
-        let size = Size::new(expected.width, expected.height);
-        if card.mac_per_pixel * size.area() as f64 > QUICK_MAC {
+        let input = Size::new(expected.width, expected.height);
+        if card.mac_per_pixel * input.area() as f64 > QUICK_MAC {
             println!("skipped: {file} is too much work for a quick test");
             continue;
         }
         let mut output = vec![f32::NAN; expected.shape.iter().product()];
-        generator.plan(size).unwrap().run(&noise(size.area() * card.colour.planes()), &mut output).unwrap();
+        generator.plan(input).unwrap().run(&noise(input.area() * card.colour.planes()), &mut output).unwrap();
         compare(&file, card.precision, &output, &expected);
     }
 }
@@ -91,8 +93,8 @@ fn compare(file: &str, precision: Precision, output: &[f32], expected: &Expected
     );
     let tolerance = match precision {
         Precision::F32 => 1e-4,
-        // One step of the last quantisation.
-        Precision::Int8 => 0.02,
+        // One step of the last quantisation: 0.00508 in edge-16, 0.00954 in edge-32.
+        Precision::Int8 => 0.0096,
     };
     assert!(largest < tolerance, "{file} differs by {largest}");
     assert!((mean - expected.mean).abs() < 1e-4 && (variance.sqrt() - expected.deviation).abs() < 1e-3, "{file}");
@@ -121,7 +123,7 @@ fn instance_normalisation_is_recognised_and_tiles_are_refused_with_the_reason() 
 #[test]
 fn receptive_fields_and_weights_of_published_networks() {
     let Some(folder) = peers() else { return };
-    // FSRCNN: 5×5, 1×1, four 3×3, 1×1, and a 9×9 transposed convolution written as 3×3 with a pixel shuffle.
+    // ESPCN: 5×5, 3×3, 3×3. The compact networks: one 3×3 a layer, 18 and 34 of them.
     let facts = [
         ("ESPCN_x4.onnx", 4, 24_752),
         ("realesr-animevideov3_x4.onnx", 18, 621_424),
@@ -158,4 +160,63 @@ fn bench_prints_what_scripts_read() {
         assert!(times.len() == 4 && times.iter().all(|t| t.as_f64().is_some_and(|t| t >= 0.0)), "{stage}: {answer}");
     }
     assert_eq!((answer["threads"].as_u64(), answer["size"].as_str()), (Some(2), Some("40x30")));
+}
+
+/// A folder with one small ×2 model, and the arguments that name it.
+fn small_zoo() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut graph = GraphBuilder::new("small");
+    let shape = |h: &str, w: &str| [size(1), size(1), name(h), name(w)];
+    graph.input("x", element::F32, &shape("h", "w")).output("y", element::F32, &shape("h2", "w2"));
+    graph.f32("w", &[4, 1, 3, 3], &[0.1; 36]).node("Conv", &["x", "w"], "c", vec![ints("pads", &[1; 4])]);
+    graph.node("DepthToSpace", &["c"], "y", vec![int("blocksize", 2)]);
+    std::fs::write(folder.path().join("small-x2.onnx"), graph.finish().to_bytes()).unwrap();
+    folder
+}
+
+#[test]
+fn models_and_info_tell_what_is_at_hand() {
+    let folder = small_zoo();
+    let place = folder.path().to_str().unwrap();
+    let listed = upres(&["models", "--models-dir", place]);
+    assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("small-x2"), "{listed:?}");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let shown = upres(arguments);
+        assert!(shown.status.success(), "{shown:?}");
+        serde_json::from_slice(&shown.stdout).unwrap()
+    };
+    let models = json(&["models", "--models-dir", place, "--json"]);
+    let cards = models["models"].as_array().unwrap();
+    let card = cards.iter().map(|m| &m["card"]).find(|c| c["name"] == "small-x2").unwrap();
+    assert_eq!((card["scale"].as_u64(), card["tiling"]["halo"].as_u64()), (Some(2), Some(1)));
+    let info = json(&["info", "small-x2", "--models-dir", place, "--json"]);
+    assert_eq!(&info["card"], card);
+    assert_eq!((info["card"]["parameters"].as_u64(), info["card"]["mac_per_pixel"].as_f64()), (Some(36), Some(36.0)));
+    assert_eq!((info["operators"]["Conv"].as_u64(), info["operators"]["DepthToSpace"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(info["card"]["digest"].as_str().map(str::len), Some(64));
+    let corrected =
+        json(&["info", "small-x2", "--models-dir", place, "--json", "--model-range=-1,1", "--model-halo", "4"]);
+    assert_eq!(
+        (corrected["card"]["range"][0].as_f64(), corrected["card"]["tiling"]["halo"].as_u64()),
+        (Some(-1.0), Some(4))
+    );
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_plainly() {
+    let folder = small_zoo();
+    let place = folder.path().to_str().unwrap();
+    let refused = |arguments: &[&str], code: i32, part: &str| {
+        let output = upres(arguments);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{message}");
+        assert!(message.contains(part) && output.stdout.is_empty(), "{message}");
+    };
+    refused(&["info", "large-x9", "--models-dir", place], 2, "there is no model 'large-x9'");
+    refused(&["info", "missing.onnx"], 1, "missing.onnx");
+    refused(&["info", "small-x2", "--models-dir", place, "--model-halo", "0"], 2, "too small");
+    refused(&["info", "small-x2", "--models-dir", place, "--model-range", "1,0"], 2, "is not a range");
+    let broken = folder.path().join("broken.onnx");
+    std::fs::write(&broken, b"GIF89a").unwrap();
+    refused(&["info", broken.to_str().unwrap()], 1, "damaged or is not an ONNX model");
 }
