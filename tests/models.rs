@@ -1,6 +1,6 @@
 //! Foreign generators: loaded, understood, run, and compared with ONNX Runtime.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

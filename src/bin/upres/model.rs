@@ -28,29 +28,24 @@ impl ZooArgs {
 #[command(next_help_heading = "Corrections to foreign models")]
 pub(crate) struct CorrectionArgs {
     /// The factor of the model itself, where its graph does not tell
-    #[arg(long, value_name = "N")]
-    model_scale: Option<usize>,
+    #[arg(id = "model_scale", long = "model-scale", value_name = "N")]
+    scale: Option<usize>,
     /// What the model is fed with: luma (1 channel) or rgb (3)
-    #[arg(long, value_name = "COLOUR", value_parser = parse_colour)]
-    model_colour: Option<Colour>,
+    #[arg(id = "model_colour", long = "model-colour", value_name = "COLOUR", value_parser = parse_colour)]
+    colour: Option<Colour>,
     /// The numbers that mean black and white to the model, such as 0,255
-    #[arg(long, value_name = "BLACK,WHITE", value_parser = parse_range, allow_hyphen_values = true)]
-    model_range: Option<[f32; 2]>,
+    #[arg(id = "model_range", long = "model-range", value_name = "BLACK,WHITE", value_parser = parse_range)]
+    #[arg(allow_hyphen_values = true)]
+    range: Option<[f32; 2]>,
     /// How many pixels around a pixel the model looks at
-    #[arg(long, value_name = "PIXELS")]
-    model_halo: Option<usize>,
+    #[arg(id = "model_halo", long = "model-halo", value_name = "PIXELS")]
+    halo: Option<usize>,
 }
 
 impl CorrectionArgs {
     /// What was typed, as the library means it.
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides {
-            scale: self.model_scale,
-            colour: self.model_colour,
-            range: self.model_range,
-            halo: self.model_halo,
-            ..Overrides::default()
-        }
+        Overrides { scale: self.scale, colour: self.colour, range: self.range, halo: self.halo, ..Overrides::default() }
     }
 }
 
