@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::frame::Plane;
+use crate::geometry::{Rect, Size};
+use crate::host::dataset::Dataset;
+use rayon::prelude::*;
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +15,48 @@ pub struct Sample {
     pub low: Plane,
     /// The truth, `scale` times as large.
     pub high: Plane,
+}
+
+impl Sample {
+    /// The whole pictures of `data`.
+    pub fn whole(data: &Dataset) -> Vec<Self> {
+        data.pairs().iter().map(|pair| Self { low: pair.low(), high: pair.high() }).collect()
+    }
+
+    /// The middles, of at most `side × side` low-resolution pixels, of at most `most` pictures spread evenly over `data`.
+    pub fn middles(data: &Dataset, side: usize, most: usize) -> Vec<Self> {
+        let pairs = data.pairs();
+        let count = pairs.len().min(most);
+        let middle = |n: usize| {
+            let pair = &pairs[n * pairs.len() / count];
+            let (low, high) = (pair.low(), pair.high());
+            let scale = high.size.width / low.size.width.max(1);
+            let size = Size::new(low.size.width.min(side), low.size.height.min(side));
+            let (x, y) = ((low.size.width - size.width) / 2, (low.size.height - size.height) / 2);
+            let fine = Rect::new(x * scale, y * scale, Size::new(size.width * scale, size.height * scale));
+            Self { low: low.crop(Rect::new(x, y, size)), high: high.crop(fine) }
+        };
+        (0..count).map(middle).collect()
+    }
+}
+
+/// Mean PSNR over the samples in dB of what `enlarge` makes of them, on studio-range luma, `border` pixels cut, not rounded
+/// to 8 bits: for choosing. Scores to report come from `evaluate`.
+pub fn psnr(samples: &[Sample], border: usize, enlarge: impl Fn(&Plane) -> Plane + Sync) -> f64 {
+    let each = samples.par_iter().map(|sample| {
+        let (out, high) = (enlarge(&sample.low), &sample.high);
+        let (mut sum, mut count) = (0.0, 0u64);
+        for y in border..high.size.height.saturating_sub(border) {
+            for (got, want) in out.row(y).iter().zip(high.row(y)).take(high.size.width - border).skip(border) {
+                sum += f64::from((got.clamp(0.0, 1.0) - want) * 219.0).powi(2);
+                count += 1;
+            }
+        }
+        10.0 * (255.0 * 255.0 / (sum / count.max(1) as f64).max(1e-9)).log10()
+    });
+    // Collected before summing, so that threads do not change the order of the sum.
+    let each: Vec<f64> = each.collect();
+    each.iter().sum::<f64>() / each.len().max(1) as f64
 }
 
 /// How a tensor's step is chosen from its values.
@@ -118,6 +163,20 @@ mod tests {
         assert_eq!(step(Method::MinMax, &[-1.28, 0.5], 128), 0.01);
         assert_eq!(step(Method::MinMax, &[-0.5, 1.27], 128), 0.01);
         assert_eq!(step(Method::MinMax, &[-5.0, 2.55], 0), 0.01);
+    }
+
+    #[test]
+    fn psnr_is_that_of_studio_luma_inside_the_border() {
+        let low = Plane::new(Size::new(4, 4));
+        let high =
+            Plane::from_fn(Size::new(8, 8), |x, y| if (2..6).contains(&x) && (2..6).contains(&y) { 0.5 } else { 9.0 });
+        let sample = Sample { low, high };
+        // An error of 0.1 is 21.9 levels: 20·log10(255/21.9) = 21.322 dB.
+        let got = psnr(&[sample.clone(), sample], 2, |low| Plane {
+            size: Size::new(8, 8),
+            data: vec![0.4; low.data.len() * 4],
+        });
+        assert!((got - 21.322).abs() < 1e-3, "{got}");
     }
 
     #[test]

@@ -10,6 +10,9 @@
 use super::chain::{Chain, Maps};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
+use crate::geometry::Size;
+use crate::kernel::Level;
+use crate::kernel::conv::{Conv, Packed, Sheet};
 
 /// Step of the quantised input: luma of 8-bit pictures lies on it, or nearly.
 pub const INPUT_STEP: f32 = 1.0 / 255.0;
@@ -132,16 +135,35 @@ impl IntegerLayer {
         self.weight_step.iter().map(|&v| input_step * v / self.step).collect()
     }
 
+    /// Passes every sum, bias included, with its output channel through `finish`.
     fn convolve<U: Copy + Default>(&self, input: &Maps<u8>, finish: impl Fn(usize, i32) -> U) -> Maps<U> {
         let finish = |o: usize, sum: i32| finish(o, sum.saturating_add(self.bias[o]));
-        if self.inputs * 9 * 255 * 127 <= EXACT {
-            // Every partial sum is a whole number that float32 holds exactly, and floats are the faster.
-            let weight: Vec<f32> = self.weight.iter().map(|&w| f32::from(w)).collect();
-            input.map(|_, q| f32::from(q)).convolve(&weight, self.outputs, |o, sum| finish(o, sum as i32))
-        } else {
-            let weight: Vec<i32> = self.weight.iter().map(|&w| i32::from(w)).collect();
-            input.map(|_, q| i32::from(q)).convolve(&weight, self.outputs, finish)
+        if self.inputs * 9 * 255 * 127 <= EXACT && input.size.area() > 0 {
+            return self.convolve_in_floats(input, finish);
         }
+        let weight: Vec<i32> = self.weight.iter().map(|&w| i32::from(w)).collect();
+        input.map(|_, q| i32::from(q)).convolve(&weight, self.outputs, finish)
+    }
+
+    /// The same by the float kernels, which are faster; every partial sum must be a whole number that float32 holds.
+    fn convolve_in_floats<U: Copy + Default>(&self, input: &Maps<u8>, finish: impl Fn(usize, i32) -> U) -> Maps<U> {
+        let Size { width, height } = input.size;
+        let rows = (0..self.inputs).flat_map(|c| (0..height).map(move |y| (c, y)));
+        let image: Vec<f32> = rows.flat_map(|(c, y)| input.row(c, y)).map(|&q| f32::from(q)).collect();
+        let weight: Vec<f32> = self.weight.iter().map(|&w| f32::from(w)).collect();
+        let kernel = Conv::new(Level::best(), 3, width, height);
+        let mut sheet = Sheet::default();
+        kernel.lay(&image, None, self.inputs, &mut sheet);
+        let mut sums = vec![0.0; self.outputs * width * height];
+        let packed = Packed::new(&weight, self.outputs, self.inputs, 3);
+        kernel.forward(&sheet, &packed, &vec![0.0; self.outputs], false, &mut Vec::new(), &mut sums);
+        let mut out = Maps::new(input.size, self.outputs);
+        for (n, sums) in sums.chunks_exact(width).enumerate() {
+            for (to, &sum) in out.row_mut(n / height, n % height).iter_mut().zip(sums) {
+                *to = finish(n / height, sum as i32);
+            }
+        }
+        out
     }
 }
 

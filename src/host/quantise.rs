@@ -19,14 +19,15 @@ mod rounding;
 pub struct Options {
     /// How steps are chosen.
     pub method: Method,
-    /// Bits of a weight: 8, or 7 where the target adds pairs of products in saturating 16 bits (x86 with AVX2 but
-    /// without VNNI: 2·255·127 does not fit, 2·255·63 does).
+    /// Bits of a weight, 7 or 8. ONNX Runtime on x86 without VNNI adds pairs of products in saturating 16 bits: 2·255·127
+    /// does not fit, 2·255·63 does. Seven bits therefore give the same picture everywhere, and with rounding such as this
+    /// one cost next to nothing.
     pub weight_bits: u8,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { method: Method::Mse, weight_bits: 8 }
+        Self { method: Method::Mse, weight_bits: 7 }
     }
 }
 
@@ -91,7 +92,7 @@ fn blank(chain: &Chain) -> IntegerChain {
 }
 
 /// The smallest step of weights with which a bias still lies far inside what a float32 counts exactly.
-pub(crate) fn least_weight_step(bias: f32, input_step: f32) -> f32 {
+fn least_weight_step(bias: f32, input_step: f32) -> f32 {
     (bias.abs() / input_step / (1 << 22) as f32).max(1e-12)
 }
 
@@ -175,21 +176,6 @@ fn error_from(quantised: &IntegerChain, first: usize, inputs: &[Maps<u8>], sampl
     // Collected before summing, so that threads do not change the order of the sum.
     let each: Vec<f64> = each.collect();
     each.iter().sum::<f64>() / samples.iter().map(|s| s.high.data.len()).sum::<usize>().max(1) as f64
-}
-
-/// PSNR in dB of what `enlarge` makes of the samples, from their mean squared error; full-range luma, unrounded.
-pub fn psnr(samples: &[Sample], enlarge: impl Fn(&Sample) -> crate::frame::Plane + Sync) -> f64 {
-    let each: Vec<f64> = samples
-        .par_iter()
-        .map(|sample| {
-            let picture = enlarge(sample);
-            let squares =
-                picture.data.iter().zip(&sample.high.data).map(|(y, truth)| (y.clamp(0.0, 1.0) - truth).powi(2));
-            squares.map(f64::from).sum()
-        })
-        .collect();
-    let count = samples.iter().map(|s| s.high.data.len()).sum::<usize>().max(1);
-    -10.0 * (each.iter().sum::<f64>() / count as f64).max(1e-12).log10()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use upres::error::Result;
-use upres::host::chain::Chain;
 use upres::host::export::{Artefact, FLOAT_TOLERANCE, name_of};
+use upres::host::weights;
 
 /// Options of `upres-host export`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 /// Runs `upres-host export`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let (chain, recipe) = Chain::load(&args.weights)?;
+    let (chain, recipe) = weights::load(&args.weights)?;
     let name = args.name.clone().map_or_else(|| name_of(&args.output), Ok)?;
     let artefact = Artefact::float(&chain, &recipe, &name)?;
     let worst = artefact.verify(|plane| chain.forward(plane), FLOAT_TOLERANCE)?;

@@ -1,0 +1,61 @@
+//! Trained weights from either kind of file: a merged chain, or a checkpoint of training.
+
+use crate::error::{Kind, Result};
+use crate::host::chain::{Chain, Recipe};
+use crate::host::checkpoint::Run;
+use candle_core::Device;
+use std::path::Path;
+
+/// Reads a merged chain, or merges the averaged weights of a checkpoint.
+///
+/// # Errors
+/// Where the file is neither.
+pub fn load(path: &Path) -> Result<(Chain, Recipe)> {
+    let neither = match Chain::load(path) {
+        Err(error) if error.kind() == Kind::Model => error,
+        other => return other,
+    };
+    let Ok(run) = Run::load(path, &Device::Cpu) else { return Err(neither) };
+    Ok((run.averaged()?.merge()?, run.description()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::host::net::{Block, Shape};
+    use crate::host::optimise::Schedule;
+
+    #[test]
+    fn a_checkpoint_gives_its_averaged_weights_and_a_chain_itself() {
+        let recipe = crate::host::checkpoint::Recipe {
+            shape: Shape { scale: 2, channels: 3, blocks: 1, block: Block::Ecb },
+            degradation: "bicubic".into(),
+            patch: 8,
+            batch: 1,
+            steps: 1,
+            rate: 1e-3,
+            schedule: Schedule::Constant,
+            warm_up: 0,
+            decay: 0.9,
+            seed: 4,
+        };
+        let run = Run::new(recipe, &Device::Cpu).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (checkpoint, merged) = (folder.path().join("checkpoint"), folder.path().join("merged"));
+        run.save(&checkpoint).unwrap();
+        let (chain, description) = load(&checkpoint).unwrap();
+        assert_eq!((&chain, &description), (&run.averaged().unwrap().merge().unwrap(), &run.description()));
+        std::fs::write(&merged, chain.to_bytes(&description).unwrap()).unwrap();
+        assert_eq!(load(&merged).unwrap(), (chain, description));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_the_merged_chains_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        std::fs::write(&path, b"not tensors").unwrap();
+        assert!(load(&path).unwrap_err().to_string().contains("not a safetensors file"));
+        assert_eq!(load(&folder.path().join("none")).unwrap_err().kind(), Kind::Io);
+    }
+}
