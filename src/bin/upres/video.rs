@@ -15,6 +15,7 @@ use upres::upscale::{Generator, TileOptions};
 
 /// Options of `upres video`.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch of the command line
 pub(crate) struct Args {
     /// The video
     input: PathBuf,
