@@ -52,14 +52,14 @@ impl LimitArgs {
 }
 
 /// Half of the machine's memory where Linux tells it.
-fn half_of_memory() -> Option<u64> {
+pub(crate) fn half_of_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(512)
 }
 
 /// Reads `600000`, `600M`, `600MB`, `1.5G` (powers of ten) or `1GiB` (powers of two).
-fn parse_bytes(text: &str) -> Result<u64> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64> {
     let wrong = || Error::usage(format!("'{text}' is no amount")).fix("write 600M, 2GB or 1GiB");
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -1,8 +1,11 @@
 //! `upres video`: enlarges a video with the user's ffmpeg.
 
+use crate::interrupt;
+use crate::limits::{half_of_memory, parse_bytes};
 use crate::model::ModelArgs;
 use serde_json::json;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +14,7 @@ use upres::device::stream::{End, StreamOptions};
 use upres::device::video::{self, Begin, EncoderOptions, Summary, Tools, VideoOptions};
 use upres::error::{Error, Kind, Result};
 use upres::progress::{Progress, readable, time_left};
-use upres::upscale::{Generator, TileOptions};
+use upres::upscale::{Factor, Generator, TileOptions};
 
 /// Options of `upres video`.
 #[derive(Debug, clap::Args)]
@@ -24,15 +27,15 @@ pub(crate) struct Args {
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
-    /// How many times larger, 1 to 8 and not necessarily whole [default: the named model's own, or 4]
+    /// Enlarge by this factor, 1 to 8; fractions are welcome [default: the model's own, or 4]
     #[arg(short, long, value_name = "FACTOR")]
-    scale: Option<f64>,
-    /// Threads that share a frame [default: all cores]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
-    /// Longest side of a tile in pixels [default: chosen for the frame and the threads]
+    scale: Option<Factor>,
+    /// Threads that share a frame [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Longest side of the tiles that a frame is worked on in [default: chosen for the model]
     #[arg(long, value_name = "PIXELS")]
-    tile: Option<usize>,
+    tile: Option<NonZeroUsize>,
     /// One of ffmpeg's video encoders [default: libvpx-vp9 for .webm, otherwise libx264]
     #[arg(long, value_name = "NAME")]
     encoder: Option<String>,
@@ -57,8 +60,9 @@ pub(crate) struct Args {
     /// Leave out streams that the output's container cannot hold
     #[arg(long)]
     drop_unsupported: bool,
-    /// The most memory that frames may take, in MB
-    #[arg(long, value_name = "MB")]
+    /// Memory for frames, such as 600M or 2GiB; what needs more is refused with the figure [default: half of this
+    /// machine's]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     max_memory: Option<u64>,
     /// Replace the output if it is there
     #[arg(long)]
@@ -66,6 +70,9 @@ pub(crate) struct Args {
     /// Print one JSON object a line: begin, progress, end
     #[arg(long)]
     json: bool,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 fn parse_option(text: &str) -> Result<(String, String)> {
@@ -81,9 +88,9 @@ fn parse_seconds(text: &str) -> Result<f64> {
 /// Runs `upres video`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tools = Tools::find(args.ffmpeg.as_deref())?;
-    let generator = args.model.open(args.scale.unwrap_or(4.0))?;
-    let options = options(args, Arc::new(generator));
-    let watcher = Watcher::new(args.json);
+    let options = options(args, args.model.generator(args.scale)?);
+    let watcher = Watcher::new(args);
+    interrupt::listen();
     let summary = video::run(&tools, &options, |begin| watcher.begin(begin), &watcher)?;
     watcher.end(args, &summary);
     if summary.end == End::Stopped {
@@ -94,18 +101,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// What was typed, as it is meant.
 fn options(args: &Args, generator: Arc<dyn Generator>) -> VideoOptions {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let scale = args.scale.unwrap_or(generator.card().scale as f64);
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    let factor = args.scale.unwrap_or(Factor::of_model(generator.card().scale));
     VideoOptions {
         input: args.input.clone(),
         output: args.output.clone(),
         stream: StreamOptions {
             generator,
-            scale,
-            tiles: TileOptions { side: args.tile, threads: args.threads.map_or_else(cores, usize::from) },
+            scale: factor.value(),
+            tiles: TileOptions {
+                side: args.tile.map(NonZeroUsize::get),
+                threads: threads.map_or(1, NonZeroUsize::get),
+            },
             range: None,
             matrix: None,
-            max_memory: args.max_memory.map(|megabytes| megabytes.saturating_mul(1 << 20)),
+            max_memory: args.max_memory.or_else(half_of_memory),
         },
         encoder: EncoderOptions {
             name: args.encoder.clone(),
@@ -123,6 +133,7 @@ fn options(args: &Args, generator: Arc<dyn Generator>) -> VideoOptions {
 /// Tells how far the work is: a line that is rewritten on a terminal, a line now and then elsewhere, or JSON.
 struct Watcher {
     json: bool,
+    quiet: bool,
     terminal: bool,
     state: Mutex<State>,
 }
@@ -136,10 +147,11 @@ struct State {
 }
 
 impl Watcher {
-    fn new(json: bool) -> Self {
+    fn new(args: &Args) -> Self {
+        let (json, quiet) = (args.json, args.quiet);
         let now = Instant::now();
         let state = State { frames: 0, reused: 0, done: 0, begun: now, told: now };
-        Self { json, terminal: !json && std::io::stderr().is_terminal(), state: Mutex::new(state) }
+        Self { json, quiet, terminal: !json && !quiet && stderr().is_terminal(), state: Mutex::new(state) }
     }
 
     fn begin(&self, begin: &Begin) {
@@ -154,11 +166,18 @@ impl Watcher {
             return;
         }
         for note in &begin.notes {
-            eprintln!("note: {note}");
+            self.say(&format!("note: {note}\n"));
         }
         match begin.done {
-            0 => eprintln!("{} frames; if this is interrupted, the same command goes on where it was", begin.frames),
-            done => eprintln!("{} frames, {done} of them done by an earlier run", begin.frames),
+            0 => self.say(&format!("{} frames; an interrupted run is continued by the same command\n", begin.frames)),
+            done => self.say(&format!("{} frames, {done} of them done by an earlier run\n", begin.frames)),
+        }
+    }
+
+    /// That nobody reads it stops nothing.
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            let _ = stderr().lock().write_all(text.as_bytes());
         }
     }
 
@@ -177,18 +196,14 @@ impl Watcher {
         let percent = state.done * 100 / state.frames.max(1);
         let left = left.map_or_else(String::new, |left| format!(", {} left", readable(left)));
         let line = format!("{percent:3} %  {}/{} frames, {rate:.1} a second{left}", state.done, state.frames);
-        if self.terminal {
-            eprint!("\r\x1b[K{line}");
-        } else {
-            eprintln!("{line}");
-        }
+        self.say(&if self.terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
     }
 
     fn end(&self, args: &Args, summary: &Summary) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = state.begun.elapsed();
         if self.terminal {
-            eprint!("\r\x1b[K");
+            self.say("\r\x1b[K");
         }
         if self.json {
             print_line(&json!({
@@ -199,16 +214,17 @@ impl Watcher {
         } else if summary.end == End::Finished {
             let missing = state.frames.abs_diff(summary.frames);
             if missing > 0 {
-                eprintln!("note: {} frames were expected; the video may be damaged", state.frames);
+                self.say(&format!("note: {} frames were expected; the video may be damaged\n", state.frames));
             }
-            eprintln!("{}: {} frames in {}", args.output.display(), summary.frames, readable(seconds));
+            let (name, frames) = (args.output.display(), summary.frames);
+            self.say(&format!("{name}: {frames} frames in {}\n", readable(seconds)));
         }
     }
 }
 
 /// A line for a script; one that no longer listens does not end the work.
 fn print_line(value: &serde_json::Value) {
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout().lock();
     let _ = writeln!(out, "{value}").and_then(|()| out.flush());
 }
 
@@ -221,5 +237,9 @@ impl Progress for Watcher {
             state.told = Instant::now();
             self.tell(&state);
         }
+    }
+
+    fn stopped(&self) -> bool {
+        interrupt::asked()
     }
 }
