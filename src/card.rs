@@ -77,6 +77,10 @@ pub struct Card {
     /// Smallest side the graph accepts.
     #[serde(default = "one")]
     pub min_side: usize,
+    /// Sides must be multiples of this, and so must the places where windows begin: what the network does inside such a
+    /// block depends on where the block lies.
+    #[serde(default = "one")]
+    pub multiple: usize,
     /// SHA-256 of the `.onnx` file, lower-case hexadecimal; empty inside the file itself.
     #[serde(default)]
     pub digest: String,
@@ -110,6 +114,9 @@ impl Card {
         }
         if self.min_side == 0 || self.min_side > 65536 {
             return complain(format!("smallest side {} is not between 1 and 65536", self.min_side));
+        }
+        if self.multiple == 0 || self.multiple > 1024 {
+            return complain(format!("a multiple of {} is not between 1 and 1024", self.multiple));
         }
         if self.fixed_size.is_some_and(|[w, h]| w == 0 || h == 0 || w > 65536 || h > 65536) {
             return complain("its fixed size is empty or huge".into());

@@ -166,6 +166,7 @@ mod tests {
             mac_per_pixel: 0.0,
             fixed_size: None,
             min_side: 1,
+            multiple: 1,
             digest: String::new(),
             training: BTreeMap::new(),
             scores: BTreeMap::new(),

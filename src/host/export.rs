@@ -120,6 +120,7 @@ fn card(scale: usize, layers: usize, parameters: u64, mac_per_pixel: f64) -> Car
         mac_per_pixel,
         fixed_size: None,
         min_side: 1,
+        multiple: 1,
         digest: String::new(),
         training: Recipe::new(),
         scores: std::collections::BTreeMap::new(),

@@ -226,6 +226,7 @@ fn worked_out(name: &str, analysis: &Analysis) -> Card {
         mac_per_pixel: analysis.mac_per_pixel,
         fixed_size: analysis.fixed_size.map(|s| [s.width, s.height]),
         min_side: analysis.min_side,
+        multiple: analysis.multiple,
         digest: String::new(),
         training: BTreeMap::new(),
         scores: BTreeMap::new(),
@@ -256,6 +257,7 @@ fn checked_against(mut card: Card, analysis: &Analysis) -> Result<Card> {
     }
     card.fixed_size = analysis.fixed_size.map(|s| [s.width, s.height]);
     card.min_side = card.min_side.max(analysis.min_side);
+    card.multiple = analysis.multiple;
     Ok(card)
 }
 

@@ -54,6 +54,7 @@ impl Interpolation {
             mac_per_pixel: (along + along * scale) as f64,
             fixed_size: None,
             min_side: 1,
+            multiple: 1,
             digest: String::new(),
             training: BTreeMap::new(),
             scores: BTreeMap::new(),

@@ -20,6 +20,7 @@ pub(crate) fn card(scale: usize, halo: usize) -> Card {
         mac_per_pixel: 1.0,
         fixed_size: None,
         min_side: 1,
+        multiple: 1,
         digest: String::new(),
         training: BTreeMap::new(),
         scores: BTreeMap::new(),

@@ -6,6 +6,9 @@
 //! least two halos and are cut in the middle of the overlap, so what a window contributes lies a halo away from every edge
 //! of it that is not an edge of the picture: tiled equals untiled.
 //!
+//! Where a model takes only sides that are multiples of some number, all of this is counted in blocks of so many pixels, so
+//! that windows begin where blocks begin; the last block may reach past the picture.
+//!
 //! A picture smaller than the smallest window that a model takes is placed at the window's top left and its last column and
 //! row are repeated; what they become is cut off.
 
@@ -31,7 +34,8 @@ impl Default for TileOptions {
 /// One window of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tile {
-    /// What the generator reads; reaches past the picture only where the picture is smaller than the model's windows.
+    /// What the generator reads; reaches past the picture only where the picture is smaller than the model's windows, or
+    /// no whole number of its blocks.
     pub window: Rect,
     /// What the window contributes, in the picture's pixels. These regions partition the picture.
     pub valid: Rect,
@@ -50,10 +54,22 @@ impl Tile {
 struct Axis {
     /// Pixels of the picture.
     length: usize,
-    /// Pixels of each window.
+    /// Pixels of a block.
+    block: usize,
+    /// Blocks of each window.
     window: usize,
     /// Windows.
     count: usize,
+}
+
+/// What a model asks of its windows.
+#[derive(Debug, Clone, Copy)]
+struct Needs {
+    halo: usize,
+    /// Smallest side, in pixels.
+    least: usize,
+    /// Pixels of a block.
+    block: usize,
 }
 
 /// Where one window of an axis starts, and the half-open range that it contributes.
@@ -64,43 +80,66 @@ struct Span {
     to: usize,
 }
 
-impl Axis {
-    /// Windows of exactly `window` pixels; `None` where the halo leaves nothing of them.
-    fn exact(length: usize, window: usize, halo: usize) -> Option<Self> {
-        if length <= window {
-            return Some(Self { length, window, count: 1 });
+impl Needs {
+    fn of(card: &Card, halo: usize) -> Self {
+        Self { halo, least: card.min_side, block: card.multiple.max(1) }
+    }
+
+    /// As few windows as a longest side allows, and those no longer than they need to be, but at least as long as they must
+    /// be. `None` where the halo leaves nothing of such windows.
+    fn fit(self, length: usize, side: usize) -> Option<Axis> {
+        let (blocks, halo) = (length.div_ceil(self.block), self.halo.div_ceil(self.block));
+        let least = self.least.div_ceil(self.block).max(1);
+        let side = (side / self.block).clamp(least, blocks.max(least));
+        let most = self.exact(length, side)?;
+        let needed = (blocks + 2 * halo * (most.count - 1)).div_ceil(most.count);
+        // Vectors like rows of four.
+        let needed = if self.block == 1 { needed.next_multiple_of(4) } else { needed };
+        self.exact(length, needed.max(least).min(side))
+    }
+
+    /// Windows of exactly `window` blocks; `None` where the halo leaves nothing of them.
+    fn exact(self, length: usize, window: usize) -> Option<Axis> {
+        let (blocks, halo) = (length.div_ceil(self.block), self.halo.div_ceil(self.block));
+        let axis = |count| Axis { length, block: self.block, window, count };
+        if blocks <= window {
+            return Some(axis(1));
         }
         let room = window.checked_sub(2 * halo).filter(|&room| room > 0)?;
-        Some(Self { length, window, count: 1 + (length - window).div_ceil(room) })
+        Some(axis(1 + (blocks - window).div_ceil(room)))
     }
 
-    /// As few windows as a longest side allows, and those no longer than they need to be, but at least `least` pixels.
-    fn fit(length: usize, side: usize, halo: usize, least: usize) -> Option<Self> {
-        let side = side.max(least);
-        let most = Self::exact(length, side.min(length.max(least)), halo)?;
-        let needed = (length + 2 * halo * (most.count - 1)).div_ceil(most.count);
-        let window = needed.next_multiple_of(4).max(least).min(most.window);
-        Self::exact(length, window, halo)
+    /// One window, however large.
+    fn whole(self, length: usize) -> Axis {
+        let window = length.max(self.least).div_ceil(self.block);
+        Axis { length, block: self.block, window, count: 1 }
+    }
+}
+
+impl Axis {
+    fn blocks(self) -> usize {
+        self.length.div_ceil(self.block)
     }
 
+    /// The first block of window `i`.
     fn start(self, i: usize) -> usize {
         match self.count {
             1 => 0,
-            _ => (i as u64 * (self.length - self.window) as u64 / (self.count - 1) as u64) as usize,
+            _ => (i as u64 * (self.blocks() - self.window) as u64 / (self.count - 1) as u64) as usize,
         }
     }
 
-    /// One past what window `i` contributes: the middle of its overlap with the next.
+    /// One past the pixels that window `i` contributes: the middle of its overlap with the next.
     fn cut(self, i: usize) -> usize {
         if i + 1 == self.count {
             return self.length;
         }
-        usize::midpoint(self.start(i) + self.window, self.start(i + 1))
+        usize::midpoint(self.start(i) + self.window, self.start(i + 1)) * self.block
     }
 
     fn span(self, i: usize) -> Span {
         let from = if i == 0 { 0 } else { self.cut(i - 1) };
-        Span { start: self.start(i), from, to: self.cut(i) }
+        Span { start: self.start(i) * self.block, from, to: self.cut(i) }
     }
 }
 
@@ -131,17 +170,15 @@ impl Grid {
                 Err(Error::usage(format!("'{}' cannot work in tiles: {reason}", card.name)).fix("leave --tile out"))
             }
             (Some(fixed), tiling) => Self::fixed(card, picture, fixed, tiling),
-            (None, Tiling::Whole(_)) => Ok(Self::whole(picture, card.min_side)),
+            (None, Tiling::Whole(_)) => {
+                let needs = Needs::of(card, 0);
+                Ok(Self { across: needs.whole(picture.width), down: needs.whole(picture.height) })
+            }
             (None, Tiling::Halo(halo)) => match options.side {
                 Some(side) => Self::asked(card, picture, *halo, side),
-                None => Self::chosen(picture, *halo, card.min_side, options.threads.max(1)),
+                None => Self::chosen(picture, Needs::of(card, *halo), options.threads.max(1)),
             },
         }
-    }
-
-    fn whole(picture: Size, least: usize) -> Self {
-        let axis = |length: usize| Axis { length, window: length.max(least), count: 1 };
-        Self { across: axis(picture.width), down: axis(picture.height) }
     }
 
     fn fixed(card: &Card, picture: Size, fixed: Size, tiling: &Tiling) -> Result<Self> {
@@ -154,30 +191,32 @@ impl Grid {
             Tiling::Whole(_) if picture.width <= fixed.width && picture.height <= fixed.height => 0,
             Tiling::Whole(reason) => return Err(refuse(format!("cannot work in tiles ({reason})"))),
         };
-        let axis = |length, window| Axis::exact(length, window, halo);
-        match (axis(picture.width, fixed.width), axis(picture.height, fixed.height)) {
+        // A graph of one size says nothing of blocks; its own side is the only multiple that it is known to take.
+        let needs = Needs { halo, least: 1, block: 1 };
+        match (needs.exact(picture.width, fixed.width), needs.exact(picture.height, fixed.height)) {
             (Some(across), Some(down)) => Ok(Self { across, down }),
             _ => Err(refuse(format!("its halo of {halo} pixels leaves nothing of a window"))),
         }
     }
 
     fn asked(card: &Card, picture: Size, halo: usize, side: usize) -> Result<Self> {
-        let axis = |length| Axis::fit(length, side, halo, card.min_side);
-        match (axis(picture.width), axis(picture.height)) {
+        let needs = Needs::of(card, halo);
+        match (needs.fit(picture.width, side), needs.fit(picture.height, side)) {
             (Some(across), Some(down)) => Ok(Self { across, down }),
             _ => Err(Error::usage(format!("tiles of {side} pixels are too small for '{}' (halo {halo})", card.name))
-                .fix(format!("give --tile at least {}", smallest_side(halo)))),
+                .fix(format!("give --tile at least {}", smallest_side(card, halo)))),
         }
     }
 
     /// Tries the coarsest cut and finer ones, and takes the one whose slowest thread has the fewest pixels.
-    fn chosen(picture: Size, halo: usize, least: usize, threads: usize) -> Result<Self> {
-        let side = (16 * halo).clamp(128, 512.max(4 * halo));
+    fn chosen(picture: Size, needs: Needs, threads: usize) -> Result<Self> {
+        let halo = needs.halo.next_multiple_of(needs.block);
+        let side = (16 * halo).clamp(128, 512.max(4 * halo)).max(2 * halo + needs.block);
         let axes = |length: usize| {
-            let coarsest = Axis::fit(length, side, halo, least).map_or(1, |axis| axis.count);
+            let coarsest = needs.fit(length, side).map_or(1, |axis| axis.count);
             (coarsest..coarsest + threads.min(32)).filter_map(move |count| {
-                let window = (length + 2 * halo * (count - 1)).div_ceil(count).next_multiple_of(4);
-                Axis::fit(length, window, halo, least)
+                let window = (length + 2 * halo * (count - 1)).div_ceil(count);
+                needs.fit(length, window.next_multiple_of(4.max(needs.block)))
             })
         };
         let grids = axes(picture.height).flat_map(|down| axes(picture.width).map(move |across| Self { across, down }));
@@ -193,12 +232,12 @@ impl Grid {
 
     /// The one shape of every window.
     pub fn window(&self) -> Size {
-        Size::new(self.across.window, self.down.window)
+        Size::new(self.across.window * self.across.block, self.down.window * self.down.block)
     }
 
     /// Whether the picture is smaller than a window, so that its edge is repeated to fill one.
     pub fn is_padded(&self) -> bool {
-        self.across.window > self.across.length || self.down.window > self.down.length
+        self.across.window > self.across.blocks() || self.down.window > self.down.blocks()
     }
 
     /// Windows in all.
@@ -243,8 +282,9 @@ impl Grid {
 }
 
 /// The smallest tile side that leaves something inside a halo.
-pub fn smallest_side(halo: usize) -> usize {
-    2 * halo + 1
+fn smallest_side(card: &Card, halo: usize) -> usize {
+    let block = card.multiple.max(1);
+    (2 * halo.next_multiple_of(block) + block).max(card.min_side)
 }
 
 #[cfg(test)]

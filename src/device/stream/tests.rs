@@ -54,6 +54,7 @@ fn options(colour: Colour, model: usize, scale: f64) -> StreamOptions {
         mac_per_pixel: 0.0,
         fixed_size: None,
         min_side: 1,
+        multiple: 1,
         digest: String::new(),
         training: BTreeMap::new(),
         scores: BTreeMap::new(),

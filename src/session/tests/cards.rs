@@ -18,7 +18,7 @@ fn sides_are_filled_up_to_what_strides_need() {
         g.node("SpaceToDepth", &["x"], "a", vec![int("blocksize", 4)]);
         g.node("DepthToSpace", &["a"], "y", vec![int("blocksize", 4)]);
     });
-    assert_eq!((generator.analysis().multiple, generator.card().min_side), (4, 4));
+    assert_eq!((generator.card().multiple, generator.card().min_side), (4, 4));
     let mut noise = Noise(4);
     let input = Plane::from_fn(Size::new(13, 6), |_, _| noise.next());
     assert!(run(&generator, std::slice::from_ref(&input))[0] == input);

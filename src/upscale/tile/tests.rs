@@ -5,6 +5,7 @@ use crate::upscale::testing::card;
 
 /// Checks everything that holds for every grid.
 fn check(grid: Grid, halo: usize, picture: Size) {
+    let block = grid.across.block;
     let window = grid.window();
     let mut covered = vec![0_u8; picture.area()];
     assert_eq!(grid.tiles().len(), grid.len());
@@ -17,7 +18,8 @@ fn check(grid: Grid, halo: usize, picture: Size) {
             assert!(from < to && start <= from && to <= end, "{tile:?}");
             assert!(start == 0 || from >= start + halo, "the halo is missing before {tile:?}");
             assert!(end >= length || to + halo <= end, "the halo is missing after {tile:?}");
-            assert!(end <= length || start == 0, "only a lone window reaches past the picture: {tile:?}");
+            assert!(end < length + block || start == 0, "a window reaches past the last block: {tile:?}");
+            assert_eq!(start % block, 0, "a window begins inside a block: {tile:?}");
         }
         for y in tile.valid.y..tile.valid.bottom() {
             for x in tile.valid.x..tile.valid.right() {
@@ -32,7 +34,7 @@ fn check(grid: Grid, halo: usize, picture: Size) {
 fn valid_regions_partition_every_picture_and_keep_their_halo() {
     let lengths = [1, 2, 3, 7, 16, 17, 31, 32, 33, 64, 65, 100, 127, 211];
     for halo in [0, 1, 3, 7, 20] {
-        for side in [1, 2, 8, 15, 16, 33, 41, 64, 300].into_iter().filter(|&side| side >= smallest_side(halo)) {
+        for side in [1, 2, 8, 15, 16, 33, 41, 64, 300].into_iter().filter(|&side| side > 2 * halo) {
             for (i, width) in lengths.into_iter().enumerate() {
                 let picture = Size::new(width, lengths[(i * 5 + side) % lengths.len()]);
                 let grid = Grid::new(&card(4, halo), picture, &TileOptions { side: Some(side), threads: 1 }).unwrap();
@@ -56,6 +58,27 @@ fn chosen_grids_partition_and_feed_every_thread() {
     }
     let quarter = Grid::new(&card(4, 6), Size::new(320, 180), &TileOptions { side: None, threads: 4 }).unwrap();
     assert_eq!(quarter.len() % 4, 0, "four threads share a camera frame evenly: {quarter:?}");
+}
+
+#[test]
+fn windows_begin_where_blocks_begin() {
+    for (multiple, halo) in [(2, 1), (4, 6), (8, 3)] {
+        let mut blocks = card(2, halo);
+        (blocks.multiple, blocks.min_side) = (multiple, multiple);
+        for picture in [Size::new(100, 33), Size::new(64, 64), Size::new(65, 127), Size::new(3, 1), Size::new(201, 8)] {
+            for side in [None, Some(27), Some(40), Some(64)] {
+                let grid = Grid::new(&blocks, picture, &TileOptions { side, threads: 3 }).unwrap();
+                let window = grid.window();
+                assert_eq!((window.width % multiple, window.height % multiple), (0, 0));
+                check(grid, halo, picture);
+            }
+        }
+        let error =
+            Grid::new(&blocks, Size::new(100, 100), &TileOptions { side: Some(2 * halo), threads: 1 }).unwrap_err();
+        let enough =
+            error.to_string().split("at least ").nth(1).and_then(|rest| rest.trim_end_matches(')').parse().ok());
+        assert!(Grid::new(&blocks, Size::new(100, 100), &TileOptions { side: enough, threads: 1 }).is_ok(), "{error}");
+    }
 }
 
 #[test]
