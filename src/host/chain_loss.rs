@@ -1,10 +1,11 @@
 //! Loss and gradient of a whole chain in one operator, image by image, so that an image's feature maps stay in the cache.
 //!
 //! The operator takes the merged kernels and biases of all layers as one flat tensor, and returns
-//! `mean |chain(input) − target|`. Its gradient is computed on the way, since training always asks for it; candle's
+//! the mean cost of `chain(input) − target`. Its gradient is computed on the way, since training always asks for it; candle's
 //! autograd takes it on from there, into the branches that the kernels were merged from.
 
 use crate::host::dataset::Batch;
+use crate::host::loss::Loss;
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
@@ -18,23 +19,24 @@ struct ChainLoss {
     widths: Widths,
     batch: Batch,
     patch: usize,
+    loss: Loss,
     gradient: Mutex<Vec<f32>>,
 }
 
-/// The mean absolute error of the chain on `batch` (patches of `patch × patch`), ReLU after every layer but the last.
+/// The mean `loss` of the chain on `batch` (patches of `patch × patch`), ReLU after every layer but the last.
 ///
 /// `parameters` is flat: for each layer its kernel `[outputs][inputs][3][3]`, then its bias `[outputs]`.
 ///
 /// # Errors
 /// Where lengths do not fit, or the tensor is not on the CPU.
-pub fn chain_loss(parameters: &Tensor, widths: Widths, batch: Batch, patch: usize) -> Result<Tensor> {
+pub fn chain_loss(parameters: &Tensor, widths: Widths, batch: Batch, patch: usize, loss: Loss) -> Result<Tensor> {
     let expected: usize = widths.iter().map(|(i, o)| i * o * 9 + o).sum();
     let images = batch.input.len() / (patch * patch).max(1);
     let last = widths.last().map_or(0, |w| w.1);
     if parameters.elem_count() != expected || batch.target.len() != images * patch * patch * last || images == 0 {
         bail!("{} parameters and {} targets do not fit the chain", parameters.elem_count(), batch.target.len());
     }
-    parameters.contiguous()?.apply_op1(ChainLoss { widths, batch, patch, gradient: Mutex::default() })
+    parameters.contiguous()?.apply_op1(ChainLoss { widths, batch, patch, loss, gradient: Mutex::default() })
 }
 
 /// Kernels packed both ways, and biases.
@@ -97,7 +99,7 @@ impl ChainLoss {
         error
     }
 
-    /// Writes `sign(output − target) / n` and returns `Σ |output − target|`.
+    /// Writes the cost's derivative over n, and returns the summed cost of `output − target`.
     fn difference(&self, conv: &Conv, output: &Sheet, target: &[f32], out: &mut Vec<f32>) -> f64 {
         let share = 1.0 / self.batch.target.len() as f32;
         out.resize(target.len(), 0.0);
@@ -106,9 +108,9 @@ impl ChainLoss {
             let row = conv.row(output, n / self.patch, n % self.patch);
             let mut sum = 0.0f32;
             for ((out, &value), &target) in out.iter_mut().zip(row).zip(target) {
-                let error = value - target;
-                sum += error.abs();
-                *out = if error > 0.0 { share } else { -share };
+                let (cost, slope) = self.loss.cost(value - target);
+                sum += cost;
+                *out = slope * share;
             }
             total += f64::from(sum);
         }
@@ -156,7 +158,6 @@ impl CustomOp1 for ChainLoss {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::host::loss::l1;
     use crate::host::net::{Block, Net, Shape as NetShape};
     use crate::host::random::Random;
     use candle_core::Device;
@@ -164,15 +165,15 @@ mod tests {
     #[test]
     fn loss_and_gradients_equal_those_of_the_layers_one_by_one() {
         let mut random = Random::new(2);
-        for (scale, channels, patch) in [(2, 5, 7), (4, 16, 12)] {
+        for (scale, channels, patch, loss) in [(2, 5, 7, Loss::L1), (4, 16, 12, Loss::L1), (3, 6, 9, Loss::L2)] {
             let shape = NetShape { scale, channels, blocks: 2, block: Block::Ecb };
             let net = Net::new(shape, &mut random, &Device::Cpu).unwrap();
             let mut noise = |n: usize| (0..n).map(|_| random.normal() as f32).collect::<Vec<_>>();
             let batch = Batch { input: noise(3 * patch * patch), target: noise(3 * scale * scale * patch * patch) };
             let input = Tensor::from_slice(&batch.input, (3, 1, patch, patch), &Device::Cpu).unwrap();
             let target = Tensor::from_slice(&batch.target, (3, scale * scale, patch, patch), &Device::Cpu).unwrap();
-            let slow = l1(&net.forward(&input).unwrap(), &target).unwrap();
-            let fast = net.loss(batch, patch).unwrap();
+            let slow = loss.mean(&net.forward(&input).unwrap(), &target).unwrap();
+            let fast = net.loss(batch, patch, loss).unwrap();
             let (a, b) = (slow.to_scalar::<f32>().unwrap(), fast.to_scalar::<f32>().unwrap());
             assert!((a - b).abs() < 1e-5, "{a} {b}");
             let (slow, fast) = (slow.backward().unwrap(), fast.backward().unwrap());

@@ -1,6 +1,8 @@
 //! Training state on disk: everything that the next step depends on, so that an interrupted run continues exactly.
 
 use crate::error::{Error, Result};
+use crate::host::chain::Chain;
+use crate::host::loss::Loss;
 use crate::host::net::{Net, Shape};
 use crate::host::optimise::{Adam, Schedule};
 use crate::host::random::Random;
@@ -32,6 +34,12 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Steps in which the rate rises to its peak.
     pub warm_up: u64,
+    /// What an error costs.
+    #[serde(default)]
+    pub loss: Loss,
+    /// The merged weights that the run started from, told by their digest; fresh ones where there are none.
+    #[serde(default)]
+    pub start: Option<String>,
     /// Decay of the moving average of the weights.
     pub decay: f64,
     /// Seed of the initialisation and of every batch.
@@ -43,7 +51,7 @@ pub struct Recipe {
 pub struct Point {
     /// Steps done.
     pub step: u64,
-    /// Mean L1 loss since the point before. (f32, here and below: JSON returns at most nine digits exactly.)
+    /// Mean loss since the point before. (f32, here and below: JSON returns at most nine digits exactly.)
     pub loss: f32,
     /// PSNR of the averaged weights on the validation folder in dB, where one was given.
     pub psnr: Option<f32>,
@@ -87,6 +95,13 @@ impl Run {
         let net = Net::new(recipe.shape, &mut random, device)?;
         let adam = Adam::new(net.variables().map(|(_, var)| var), recipe.decay)?;
         Ok(Self { recipe, net, adam, random, history: Vec::new() })
+    }
+
+    /// A run that has not taken a step and starts from merged weights.
+    pub fn from_chain(recipe: Recipe, chain: &Chain, device: &Device) -> Result<Self> {
+        let net = Net::from_chain(chain, device)?;
+        let adam = Adam::new(net.variables().map(|(_, var)| var), recipe.decay)?;
+        Ok(Self { random: Random::new(recipe.seed), recipe, net, adam, history: Vec::new() })
     }
 
     /// Writes the run to `path`, whole or not at all.
@@ -164,14 +179,16 @@ impl Run {
         [
             ("block", format!("{:?}", r.shape.block).to_lowercase()),
             ("degradation", r.degradation.clone()),
-            ("loss", "L1".into()),
+            ("loss", format!("{:?}", r.loss)),
             ("optimiser", format!("Adam, {course}, average {}", r.decay)),
             ("batch", format!("{} patches of {}x{} low-resolution pixels", r.batch, r.patch, r.patch)),
             ("steps", self.adam.step.to_string()),
             ("seed", r.seed.to_string()),
         ]
+        .into_iter()
+        .chain(r.start.iter().map(|digest| ("start", digest.clone())))
         .map(|(key, value)| (key.to_string(), value))
-        .into()
+        .collect()
     }
 
     /// The network with its averaged weights.
@@ -213,6 +230,8 @@ mod tests {
             rate: 1e-3,
             schedule: Schedule::Cosine,
             warm_up: 3,
+            loss: Loss::L1,
+            start: None,
             decay: 0.9,
             seed: 5,
         }

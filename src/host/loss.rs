@@ -1,6 +1,39 @@
 //! Losses, each one pass forward and one pass back.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use serde::{Deserialize, Serialize};
+
+/// What a network's error costs, per sample d of the difference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// |d|, the loss of nearly all small networks.
+    #[default]
+    L1,
+    /// d², what PSNR counts: for the last steps of a run.
+    L2,
+}
+
+impl Loss {
+    /// The cost of `difference` and its derivative.
+    pub fn cost(self, difference: f32) -> (f32, f32) {
+        match self {
+            Self::L1 => (difference.abs(), if difference > 0.0 { 1.0 } else { -1.0 }),
+            Self::L2 => (difference * difference, 2.0 * difference),
+        }
+    }
+
+    /// The mean cost of `prediction`, two tensors of one shape.
+    ///
+    /// # Errors
+    /// Where the shapes differ or the device fails.
+    pub fn mean(self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::L1 => l1(prediction, target),
+            Self::L2 => (prediction - target)?.sqr()?.mean_all(),
+        }
+    }
+}
 
 /// Mean absolute error: `Σ |x − t| / n`, with the gradient `sign(x − t) / n` for x and none for the target t.
 struct L1;

@@ -9,7 +9,7 @@ use crate::host::chain::{Chain, Layer};
 use crate::host::chain_loss::chain_loss;
 use crate::host::convolution::convolve;
 use crate::host::dataset::Batch;
-use crate::host::loss::l1;
+use crate::host::loss::Loss;
 use crate::host::random::Random;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,12 @@ impl Shape {
             Self { blocks: 65.., .. } => complain("that many blocks is out of range", "choose at most 64"),
             _ => Ok(()),
         }
+    }
+
+    /// The shape of a merged network; its hidden layers are taken to be equally wide, which [`Net::from_chain`] checks.
+    pub fn of(chain: &Chain) -> Self {
+        let channels = chain.layers.first().map_or(0, |layer| layer.outputs);
+        Self { scale: chain.scale, channels, blocks: chain.layers.len().saturating_sub(2), block: Block::Plain }
     }
 
     fn widths(&self) -> impl Iterator<Item = (usize, usize)> {
@@ -194,10 +200,7 @@ impl Net {
 
     /// A plain network that continues from a merged one.
     pub fn from_chain(chain: &Chain, device: &Device) -> Result<Self> {
-        let channels = chain.layers.first().map_or(0, |l| l.outputs);
-        let shape =
-            Shape { scale: chain.scale, channels, blocks: chain.layers.len().saturating_sub(2), block: Block::Plain };
-        let net = Self::new(shape, &mut Random::new(0), device)?;
+        let net = Self::new(Shape::of(chain), &mut Random::new(0), device)?;
         for (branches, layer) in net.layers.iter().zip(&chain.layers) {
             if (branches.inputs, branches.outputs) != (layer.inputs, layer.outputs) {
                 return Err(Error::model("these weights are not a chain of equal hidden layers"));
@@ -225,21 +228,21 @@ impl Net {
         Ok(x)
     }
 
-    /// The mean absolute error on `batch`, patches of `patch × patch`. One fused operator on the CPU, layer by layer elsewhere.
-    pub fn loss(&self, batch: Batch, patch: usize) -> candle_core::Result<Tensor> {
+    /// The mean `loss` on `batch`, patches of `patch × patch`. One fused operator on the CPU, layer by layer elsewhere.
+    pub fn loss(&self, batch: Batch, patch: usize, loss: Loss) -> candle_core::Result<Tensor> {
         let device = self.layers[0].vars[0].1.device();
         if !device.is_cpu() {
             let (n, phases) = (batch.input.len() / (patch * patch), self.shape.scale * self.shape.scale);
             let input = Tensor::from_vec(batch.input, (n, 1, patch, patch), device)?;
             let target = Tensor::from_vec(batch.target, (n, phases, patch, patch), device)?;
-            return l1(&self.forward(&input)?, &target);
+            return loss.mean(&self.forward(&input)?, &target);
         }
         let mut parts = Vec::with_capacity(2 * self.layers.len());
         for layer in &self.layers {
             let (weight, bias) = layer.merge()?;
             parts.extend([weight.flatten_all()?, bias]);
         }
-        chain_loss(&Tensor::cat(&parts, 0)?, self.shape.widths().collect(), batch, patch)
+        chain_loss(&Tensor::cat(&parts, 0)?, self.shape.widths().collect(), batch, patch, loss)
     }
 
     /// The merged network.

@@ -1,4 +1,4 @@
-//! The training loop: batch, forward, L1, backward, Adam; measured now and then, saved now and then.
+//! The training loop: batch, forward, loss, backward, Adam; measured now and then, saved now and then.
 
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -19,7 +19,7 @@ pub struct Rhythm {
 
 /// What the loop tells while it runs.
 pub trait Observer {
-    /// A step was taken; `loss` is its mean absolute error.
+    /// A step was taken; `loss` is its mean cost.
     fn step(&mut self, step: u64, loss: f64);
     /// A measurement was made: save the run here. Returning `false` ends the loop after it.
     fn measured(&mut self, run: &Run) -> Result<bool>;
@@ -63,7 +63,7 @@ fn step(run: &mut Run, data: &Dataset) -> Result<f64> {
     let recipe = &run.recipe;
     let batch = data.batch(&mut run.random, recipe.batch, recipe.patch);
     // The pixel shuffle permutes, and a mean does not mind: the loss is taken before it.
-    let loss = run.net.loss(batch, recipe.patch)?;
+    let loss = run.net.loss(batch, recipe.patch, recipe.loss)?;
     let gradients = loss.backward()?;
     let rate = recipe.rate * recipe.schedule.share(run.adam.step, recipe.steps, recipe.warm_up);
     run.adam.update(run.net.variables().map(|(_, var)| var), &gradients, rate)?;

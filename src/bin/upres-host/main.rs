@@ -33,7 +33,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("upres=warn,upres_host=warn")).format_timestamp(None).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("upres=warn,upres_host=warn"))
+        .format_timestamp(None)
+        .init();
     run(&Cli::parse()).unwrap_or_else(|error| {
         eprintln!("upres-host: {error}");
         match error.kind() {

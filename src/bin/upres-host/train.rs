@@ -1,13 +1,16 @@
 //! `upres-host train`: trains a generator on a folder of photographs.
 
 use candle_core::Device;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use upres::error::{Error, Result};
+use upres::host::chain::Chain;
 use upres::host::checkpoint::{Recipe, Run};
 use upres::host::dataset::Dataset;
 use upres::host::degrade::Degradation;
+use upres::host::loss::Loss;
 use upres::host::net::{Block, Shape};
 use upres::host::optimise::Schedule;
 use upres::host::train::{Observer, Rhythm, train};
@@ -56,6 +59,12 @@ pub(crate) struct Args {
     /// Steps in which the rate rises to its peak
     #[arg(long, default_value_t = 500)]
     warm_up: u64,
+    /// What an error costs: l1, or l2 for the last steps of a run
+    #[arg(long, default_value = "l1", value_parser = parse_loss)]
+    loss: Loss,
+    /// Merged weights to start from; they decide scale, channels, and blocks
+    #[arg(long, value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks", "block"])]
+    start: Option<PathBuf>,
     /// Decay of the moving average of the weights
     #[arg(long, default_value_t = 0.999)]
     decay: f64,
@@ -80,13 +89,22 @@ fn parse_block(text: &str) -> Result<Block, String> {
     serde_json::from_value(text.into()).map_err(|_| "write plain, ecb or collapsible".into())
 }
 
+fn parse_loss(text: &str) -> Result<Loss, String> {
+    serde_json::from_value(text.into()).map_err(|_| "write l1 or l2".into())
+}
+
 fn parse_schedule(text: &str) -> Result<Schedule, String> {
     serde_json::from_value(text.into()).map_err(|_| "write constant or cosine".into())
 }
 
 impl Args {
-    fn recipe(&self) -> Result<Recipe> {
-        let shape = Shape { scale: self.scale, channels: self.channels, blocks: self.blocks, block: self.block };
+    /// The recipe, and the weights to start from.
+    fn recipe(&self) -> Result<(Recipe, Option<Chain>)> {
+        let mut shape = Shape { scale: self.scale, channels: self.channels, blocks: self.blocks, block: self.block };
+        let start = self.start.as_ref().map(|path| Chain::load(path).map(|(chain, _)| chain)).transpose()?;
+        if let Some(chain) = &start {
+            shape = Shape::of(chain);
+        }
         shape.validate()?;
         if !(8..=512).contains(&self.patch) || !(1..=4096).contains(&self.batch) {
             return Err(
@@ -96,7 +114,7 @@ impl Args {
         if !(self.rate > 0.0 && self.rate <= 1.0 && (0.0..1.0).contains(&self.decay)) {
             return Err(Error::usage("the rate must lie in 0..1 and the decay below 1"));
         }
-        Ok(Recipe {
+        let recipe = Recipe {
             shape,
             degradation: self.degradation.to_string(),
             patch: self.patch,
@@ -105,22 +123,31 @@ impl Args {
             rate: self.rate,
             schedule: self.schedule,
             warm_up: self.warm_up,
+            loss: self.loss,
+            start: self.start.as_ref().map(|path| digest(path)).transpose()?,
             decay: self.decay,
             seed: self.seed,
-        })
+        };
+        Ok((recipe, start))
     }
+}
+
+/// The SHA-256 of the file at `path`.
+fn digest(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("cannot read", path, e))?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Runs `upres-host train`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let recipe = args.recipe()?;
+    let (recipe, start) = args.recipe()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
     let pool = pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;
     // The whole loop lives in the pool: no step waits for another thread to wake.
-    pool.install(|| learn(args, recipe))
+    pool.install(|| learn(args, recipe, start))
 }
 
-fn learn(args: &Args, recipe: Recipe) -> Result<ExitCode> {
+fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
     let checkpoint = args.out.join("checkpoint.safetensors");
     let device = device()?;
@@ -130,7 +157,10 @@ fn learn(args: &Args, recipe: Recipe) -> Result<ExitCode> {
             return Err(Error::usage(format!("{} holds a run already", args.out.display()))
                 .fix("continue it with --resume, or give another folder"));
         }
-        false => Run::new(recipe.clone(), &device)?,
+        false => match &start {
+            Some(chain) => Run::from_chain(recipe.clone(), chain, &device)?,
+            None => Run::new(recipe.clone(), &device)?,
+        },
     };
     if run.recipe != recipe {
         return Err(
@@ -138,8 +168,9 @@ fn learn(args: &Args, recipe: Recipe) -> Result<ExitCode> {
         );
     }
     let began = Instant::now();
-    let data = Dataset::read(&args.photographs, args.scale, args.patch, args.degradation)?;
-    let validation = args.validation.as_ref().map(|v| Dataset::read(v, args.scale, 1, args.degradation)).transpose()?;
+    let data = Dataset::read(&args.photographs, run.recipe.shape.scale, args.patch, args.degradation)?;
+    let validation =
+        args.validation.as_ref().map(|v| Dataset::read(v, run.recipe.shape.scale, 1, args.degradation)).transpose()?;
     if !args.json {
         let shape = run.net.merge()?;
         eprintln!(
