@@ -99,9 +99,10 @@ impl Run {
 
     /// A run that has not taken a step and starts from merged weights.
     pub fn from_chain(recipe: Recipe, chain: &Chain, device: &Device) -> Result<Self> {
-        let net = Net::from_chain(chain, device)?;
+        let mut random = Random::new(recipe.seed);
+        let net = Net::from_chain(chain, recipe.shape.block, &mut random, device)?;
         let adam = Adam::new(net.variables().map(|(_, var)| var), recipe.decay)?;
-        Ok(Self { random: Random::new(recipe.seed), recipe, net, adam, history: Vec::new() })
+        Ok(Self { recipe, net, adam, random, history: Vec::new() })
     }
 
     /// Writes the run to `path`, whole or not at all.

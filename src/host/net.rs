@@ -198,16 +198,28 @@ impl Net {
         Ok(Self { shape, layers: layers.collect::<Result<_>>()? })
     }
 
-    /// A plain network that continues from a merged one.
-    pub fn from_chain(chain: &Chain, device: &Device) -> Result<Self> {
-        let net = Self::new(Shape::of(chain), &mut Random::new(0), device)?;
+    /// A network of `block`s that merges into `chain`: fresh branches, and a 3×3 kernel that makes up the difference.
+    ///
+    /// # Errors
+    /// A usage error for blocks without a kernel of their own, a model error where hidden layers differ in width.
+    pub fn from_chain(chain: &Chain, block: Block, random: &mut Random, device: &Device) -> Result<Self> {
+        if block == Block::Collapsible {
+            return Err(Error::usage("collapsible blocks cannot start from merged weights").fix("choose plain or ecb"));
+        }
+        let net = Self::new(Shape { block, ..Shape::of(chain) }, random, device)?;
         for (branches, layer) in net.layers.iter().zip(&chain.layers) {
             if (branches.inputs, branches.outputs) != (layer.inputs, layer.outputs) {
                 return Err(Error::model("these weights are not a chain of equal hidden layers"));
             }
+            let (merged, _) = branches.merge()?;
             for (name, var) in &branches.vars {
-                let values = if name.ends_with("bias") { &layer.bias } else { &layer.weight };
-                var.set(&Tensor::from_slice(values, var.shape(), device)?)?;
+                if name.ends_with("kernel") {
+                    let wanted = Tensor::from_slice(&layer.weight, merged.shape(), device)?;
+                    let kernel = (var.as_tensor() + (wanted - &merged)?.reshape(var.shape())?)?;
+                    var.set(&kernel)?;
+                } else if name.ends_with("bias") {
+                    var.set(&Tensor::from_slice(&layer.bias, var.shape(), device)?)?;
+                }
             }
         }
         Ok(net)
@@ -336,6 +348,12 @@ mod tests {
         let shape = Shape { scale: 3, channels: 4, blocks: 1, block: Block::Ecb };
         let chain = Net::new(shape, &mut Random::new(1), &Device::Cpu).unwrap().merge().unwrap();
         chain.validate().unwrap();
-        assert_eq!(Net::from_chain(&chain, &Device::Cpu).unwrap().merge().unwrap(), chain);
+        for block in [Block::Plain, Block::Ecb] {
+            let again = Net::from_chain(&chain, block, &mut Random::new(8), &Device::Cpu).unwrap().merge().unwrap();
+            for (a, b) in again.layers.iter().zip(&chain.layers) {
+                assert_eq!(a.bias, b.bias);
+                assert!(a.weight.iter().zip(&b.weight).all(|(a, b)| (a - b).abs() < 1e-6), "{block:?}");
+            }
+        }
     }
 }

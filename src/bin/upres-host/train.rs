@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "l1", value_parser = parse_loss)]
     loss: Loss,
     /// Merged weights to start from; they decide scale, channels, and blocks
-    #[arg(long, value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks", "block"])]
+    #[arg(long, value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks"])]
     start: Option<PathBuf>,
     /// Decay of the moving average of the weights
     #[arg(long, default_value_t = 0.999)]
@@ -103,7 +103,7 @@ impl Args {
         let mut shape = Shape { scale: self.scale, channels: self.channels, blocks: self.blocks, block: self.block };
         let start = self.start.as_ref().map(|path| Chain::load(path).map(|(chain, _)| chain)).transpose()?;
         if let Some(chain) = &start {
-            shape = Shape::of(chain);
+            shape = Shape { block: self.block, ..Shape::of(chain) };
         }
         shape.validate()?;
         if !(8..=512).contains(&self.patch) || !(1..=4096).contains(&self.batch) {
