@@ -1,5 +1,7 @@
 //! Imports look down only: words, pixels, the idea, then device or host, then the programs; and each foreign crate has an owner.
 
+#![allow(clippy::expect_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +69,7 @@ fn imports(code: &str) -> Vec<&str> {
             None => names.push(&rest[..word(rest)]),
             Some(list) => {
                 let list = &list[..list.find('}').unwrap_or(list.len())];
-                names.extend(list.split(',').map(|item| item.trim()).map(|item| &item[..word(item)]));
+                names.extend(list.split(',').map(str::trim).map(|item| &item[..word(item)]));
             }
         }
     }

@@ -157,9 +157,10 @@ impl Branches {
         }
         if let (Some(expand), Some(squeeze)) = (self.var("expand"), self.var("squeeze")) {
             let product = squeeze.matmul(expand)?;
-            kernels.push(match product.dim(0)? == outputs {
-                true => product.reshape((outputs, inputs, 9))?,
-                false => product.reshape((outputs, 9, inputs))?.transpose(1, 2)?.contiguous()?,
+            kernels.push(if product.dim(0)? == outputs {
+                product.reshape((outputs, inputs, 9))?
+            } else {
+                product.reshape((outputs, 9, inputs))?.transpose(1, 2)?.contiguous()?
             });
         }
         for (edge, kernel) in ["sobel_x", "sobel_y", "laplacian"].iter().zip(&self.edges) {

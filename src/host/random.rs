@@ -31,7 +31,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.state;
         let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
         let t = *b << 17;
@@ -46,12 +46,12 @@ impl Random {
 
     /// A whole number from 0 to `bound − 1`; 0 where `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 
     /// A number from 0.0 to just under 1.0.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// A normally distributed number, mean 0 and deviation 1 (the sum of twelve uniforms, Irwin–Hall, needs no logarithm).
@@ -68,7 +68,7 @@ mod tests {
     fn streams_follow_the_published_algorithm() {
         // The reference implementation's first outputs for the state {1, 2, 3, 4}.
         let mut random = Random::from_state([1, 2, 3, 4]);
-        let first: Vec<u64> = (0..4).map(|_| random.next()).collect();
+        let first: Vec<u64> = (0..4).map(|_| random.bits()).collect();
         assert_eq!(first, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386]);
     }
 

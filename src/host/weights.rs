@@ -23,6 +23,7 @@ pub fn load(path: &Path) -> Result<(Chain, Recipe)> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::host::loss::Loss;
     use crate::host::net::{Block, Shape};
     use crate::host::optimise::Schedule;
 
@@ -31,6 +32,8 @@ mod tests {
         let recipe = crate::host::checkpoint::Recipe {
             shape: Shape { scale: 2, channels: 3, blocks: 1, block: Block::Ecb },
             degradation: "bicubic".into(),
+            loss: Loss::L1,
+            start: None,
             patch: 8,
             batch: 1,
             steps: 1,

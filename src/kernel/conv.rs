@@ -5,10 +5,8 @@
 //! kernel is one constant offset, a convolution is a sum of shifted sheets, and no border needs a case of its own.
 
 use super::Level;
-use super::lanes::Lanes;
+use super::body::{BLOCK, Correlate, Forward};
 
-/// Output channels computed together; packed weights and scratch are padded with zeros to a multiple of it.
-const BLOCK: usize = 8;
 /// Zeros after a sheet, so that the last vectors may read and write past its end.
 const SLACK: usize = 64;
 
@@ -157,7 +155,9 @@ impl Conv {
             let to = &mut out[channel * area + y * self.width..][..self.width];
             to.copy_from_slice(row);
             if relu {
-                to.iter_mut().for_each(|value| *value = value.max(0.0));
+                for value in to {
+                    *value = value.max(0.0);
+                }
             }
         });
     }
@@ -299,46 +299,13 @@ impl Conv {
         let offsets: Vec<usize> =
             (0..self.side * self.side).map(|tap| (tap / self.side) * self.stride() + tap % self.side).collect();
         let job = Forward { sheet, len: self.sheet_len(), inputs, offsets: &offsets, weight, start, span: self.span() };
-        job.check(scratch);
-        match self.level {
-            Level::Scalar => job.scalar(scratch),
-            // SAFETY: the level was found on this machine, and `check` held every index inside its slice.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { job.avx2(scratch) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { job.avx512(scratch) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon => unsafe { job.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(scratch) },
-        }
+        job.run(self.level, scratch);
     }
 
     /// Correlates one input plane at `group` neighbouring taps with eight deltas; `sums[lane · 3 + tap]`.
     fn correlate(&self, plane: &[f32], offset: usize, delta: &[f32], sums: &mut [f32; BLOCK * 3]) {
         let job = Correlate { plane, offset, delta, len: self.sheet_len(), origin: self.origin(), span: self.span() };
-        job.check(self.group());
-        match (self.level, self.group()) {
-            (Level::Scalar, group) => job.scalar(group, sums),
-            // SAFETY: the level was found on this machine, and `check` held every index inside its slice.
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx2, 3) => unsafe { job.avx2::<3>(sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx2, _) => unsafe { job.avx2::<1>(sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, 3) => unsafe { job.avx512::<3>(sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, _) => unsafe { job.avx512::<1>(sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "aarch64")]
-            (Level::Neon, 3) => unsafe { job.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(sums) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "aarch64")]
-            (Level::Neon, _) => unsafe { job.vectors::<std::arch::aarch64::float32x4_t, 8, 1>(sums) },
-        }
+        job.run(self.level, self.group(), sums);
     }
 }
 
@@ -351,173 +318,6 @@ fn lane_sum(values: &[f32]) -> f32 {
         sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
     }
     sums.iter().sum::<f32>() + rest
-}
-
-struct Forward<'a> {
-    sheet: &'a [f32],
-    len: usize,
-    inputs: usize,
-    offsets: &'a [usize],
-    weight: &'a [f32],
-    start: &'a [f32; BLOCK],
-    span: usize,
-}
-
-impl Forward<'_> {
-    fn check(&self, scratch: &[f32]) {
-        let reach = self.offsets.iter().max().copied().unwrap_or(0);
-        assert!(self.span.is_multiple_of(48) && reach + self.span <= self.len);
-        assert!(self.sheet.len() >= self.inputs * self.len);
-        assert!(self.weight.len() == self.inputs * self.offsets.len() * BLOCK);
-        assert!(scratch.len() >= BLOCK * self.span);
-    }
-
-    /// The definition: each output starts at its bias and adds input after input, tap after tap, each product rounded once.
-    fn scalar(&self, scratch: &mut [f32]) {
-        for (lane, out) in scratch.chunks_exact_mut(self.span).take(BLOCK).enumerate() {
-            for (q, out) in out.iter_mut().enumerate() {
-                let mut sum = self.start[lane];
-                for i in 0..self.inputs {
-                    for (tap, offset) in self.offsets.iter().enumerate() {
-                        let weight = self.weight[(i * self.offsets.len() + tap) * BLOCK + lane];
-                        sum = weight.mul_add(self.sheet[i * self.len + q + offset], sum);
-                    }
-                }
-                *out = sum;
-            }
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2(&self, scratch: &mut [f32]) {
-        // SAFETY: `check` has been called, and this function only runs where AVX2 and FMA exist.
-        unsafe { self.vectors::<std::arch::x86_64::__m256, 4, 3>(scratch) }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    fn avx512(&self, scratch: &mut [f32]) {
-        // SAFETY: `check` has been called, and this function only runs where AVX-512F exists.
-        unsafe { self.vectors::<std::arch::x86_64::__m512, 8, 3>(scratch) }
-    }
-
-    /// `CHANNELS × VECTORS` accumulators at a time. `VECTORS · WIDTH` divides 48, hence the span.
-    ///
-    /// # Safety
-    /// `check` has been called, and `L`'s instructions exist.
-    #[inline(always)]
-    unsafe fn vectors<L: Lanes, const CHANNELS: usize, const VECTORS: usize>(&self, scratch: &mut [f32]) {
-        let taps = self.offsets.len();
-        for first in (0..BLOCK).step_by(CHANNELS) {
-            for q in (0..self.span).step_by(VECTORS * L::WIDTH) {
-                // SAFETY: q + VECTORS · WIDTH ≤ span, span + offset ≤ len, i < inputs, first + CHANNELS ≤ BLOCK; `check`
-                // has compared these with the slices' lengths.
-                unsafe {
-                    let mut sums = [[L::splat(0.0); VECTORS]; CHANNELS];
-                    for (lane, sums) in sums.iter_mut().enumerate() {
-                        *sums = [L::splat(self.start[first + lane]); VECTORS];
-                    }
-                    let mut weight = self.weight.as_ptr().add(first);
-                    for i in 0..self.inputs {
-                        let plane = self.sheet.as_ptr().add(i * self.len + q);
-                        for tap in 0..taps {
-                            let pixels = plane.add(*self.offsets.get_unchecked(tap));
-                            let mut x = [L::splat(0.0); VECTORS];
-                            for (v, x) in x.iter_mut().enumerate() {
-                                *x = L::load(pixels.add(v * L::WIDTH));
-                            }
-                            for (lane, sums) in sums.iter_mut().enumerate() {
-                                let w = L::splat(*weight.add(lane));
-                                for (sum, x) in sums.iter_mut().zip(x) {
-                                    *sum = sum.fma(w, x);
-                                }
-                            }
-                            weight = weight.add(BLOCK);
-                        }
-                    }
-                    for (lane, sums) in sums.iter().enumerate() {
-                        for (v, sum) in sums.iter().enumerate() {
-                            sum.store(scratch.as_mut_ptr().add((first + lane) * self.span + q + v * L::WIDTH));
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-struct Correlate<'a> {
-    plane: &'a [f32],
-    offset: usize,
-    delta: &'a [f32],
-    len: usize,
-    origin: usize,
-    span: usize,
-}
-
-impl Correlate<'_> {
-    fn check(&self, group: usize) {
-        assert!(self.span.is_multiple_of(16) && group <= 3);
-        assert!(self.offset + group - 1 + self.span <= self.plane.len());
-        assert!(self.delta.len() == BLOCK * self.len && self.origin + self.span <= self.len);
-    }
-
-    /// The definition, up to the order of the sum.
-    fn scalar(&self, group: usize, sums: &mut [f32; BLOCK * 3]) {
-        for lane in 0..BLOCK {
-            let delta = &self.delta[lane * self.len + self.origin..][..self.span];
-            for k in 0..group {
-                let pixels = &self.plane[self.offset + k..][..self.span];
-                sums[lane * 3 + k] = delta.iter().zip(pixels).map(|(d, x)| d * x).sum();
-            }
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2<const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
-        // SAFETY: `check` has been called, and this function only runs where AVX2 and FMA exist.
-        unsafe { self.vectors::<std::arch::x86_64::__m256, 4, GROUP>(sums) }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq")]
-    fn avx512<const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
-        // SAFETY: `check` has been called, and this function only runs where AVX-512F exists.
-        unsafe { self.vectors::<std::arch::x86_64::__m512, 8, GROUP>(sums) }
-    }
-
-    /// # Safety
-    /// `check` has been called, and `L`'s instructions exist.
-    #[inline(always)]
-    unsafe fn vectors<L: Lanes, const CHANNELS: usize, const GROUP: usize>(&self, sums: &mut [f32; BLOCK * 3]) {
-        for first in (0..BLOCK).step_by(CHANNELS) {
-            // SAFETY: q + WIDTH ≤ span; `check` has compared span and offsets with the slices' lengths.
-            unsafe {
-                let mut totals = [[L::splat(0.0); GROUP]; CHANNELS];
-                let delta = self.delta.as_ptr().add(first * self.len + self.origin);
-                let plane = self.plane.as_ptr().add(self.offset);
-                for q in (0..self.span).step_by(L::WIDTH) {
-                    let mut x = [L::splat(0.0); GROUP];
-                    for (k, x) in x.iter_mut().enumerate() {
-                        *x = L::load(plane.add(q + k));
-                    }
-                    for (lane, totals) in totals.iter_mut().enumerate() {
-                        let d = L::load(delta.add(lane * self.len + q));
-                        for (total, x) in totals.iter_mut().zip(x) {
-                            *total = total.fma(d, x);
-                        }
-                    }
-                }
-                for (lane, totals) in totals.iter().enumerate() {
-                    for (k, total) in totals.iter().enumerate() {
-                        sums[(first + lane) * 3 + k] = total.sum();
-                    }
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ pub(super) trait Lanes: Copy {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Lanes;
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    };
 
     // SAFETY (every block here): the caller runs on a machine with AVX2 and FMA, and its pointers cover WIDTH values.
     impl Lanes for __m256 {
@@ -90,7 +93,7 @@ mod x86 {
 #[cfg(target_arch = "aarch64")]
 mod arm {
     use super::Lanes;
-    use std::arch::aarch64::*;
+    use std::arch::aarch64::{float32x4_t, vaddvq_f32, vdupq_n_f32, vfmaq_f32, vld1q_f32, vst1q_f32};
 
     // SAFETY (every block here): NEON is part of every 64-bit ARM target, and the caller's pointers cover WIDTH values.
     impl Lanes for float32x4_t {

@@ -1,7 +1,10 @@
 //! All SIMD and all `unsafe` of the package. The scalar body is the definition; its twins are tested against it.
 
 #![allow(unsafe_code)]
+// A body written once over `Lanes` becomes AVX2, AVX-512 or NEON only where it is inlined into a function that has them.
+#![allow(clippy::inline_always)]
 
+mod body;
 pub mod conv;
 mod lanes;
 

@@ -1,7 +1,6 @@
 //! `upres-host train`: trains a generator on a folder of photographs.
 
 use candle_core::Device;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -135,7 +134,7 @@ impl Args {
 /// The SHA-256 of the file at `path`.
 fn digest(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("cannot read", path, e))?;
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(upres::session::digest(&bytes))
 }
 
 /// Runs `upres-host train`.
@@ -186,14 +185,9 @@ fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-#[cfg(feature = "cuda")]
+/// The GPU where the program was built for one, else the CPU.
 fn device() -> Result<Device> {
-    Ok(Device::new_cuda(0)?)
-}
-
-#[cfg(not(feature = "cuda"))]
-fn device() -> Result<Device> {
-    Ok(Device::Cpu)
+    Ok(if cfg!(feature = "cuda") { Device::new_cuda(0)? } else { Device::Cpu })
 }
 
 /// Tells how the run goes, and saves it.
