@@ -7,6 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use upres::codec::{self, EncodeOptions, Metadata, PictureInfo};
+use upres::frame::{Depth, Layout};
+use upres::geometry::Size;
 
 struct Place(tempfile::TempDir);
 
@@ -23,11 +26,24 @@ impl Place {
     fn draw(&self, name: &str, width: u32, height: u32) {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        image::RgbImage::from_fn(width, height, |x, y| {
-            image::Rgb([(x * 37 + y * 11) as u8, ((x ^ y) * 23) as u8, (x * y) as u8])
-        })
-        .save(path)
-        .unwrap();
+        let pixel = |x, y| [(x * 37 + y * 11) as u8, ((x ^ y) * 23) as u8, (x * y) as u8];
+        if name.ends_with(".bmp") {
+            // A format that is read and not written.
+            return image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y))).save(path).unwrap();
+        }
+        let header = PictureInfo {
+            size: Size::new(width as usize, height as usize),
+            layout: Layout::Rgb,
+            depth: Depth::Eight,
+            metadata: Metadata::default(),
+            streams: true,
+        };
+        let mut sink = codec::create(&path, &header, &EncodeOptions::default()).unwrap();
+        for y in 0..height {
+            let row: Vec<f32> = (0..width).flat_map(|x| pixel(x, y)).map(|v| f32::from(v) / 255.0).collect();
+            sink.write_row(&row).unwrap();
+        }
+        sink.finish().unwrap();
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
@@ -69,7 +85,10 @@ fn said(output: &Output) -> String {
 }
 
 fn size_of(path: &Path) -> (u32, u32) {
-    image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_rgb8().dimensions()
+    let mut source = codec::open(path, &codec::Limits::default()).unwrap();
+    let (size, channels) = (source.info().size, source.info().layout.channels());
+    (0..size.height).for_each(|_| source.next_row(&mut vec![0.0; size.width * channels]).unwrap());
+    (size.width as u32, size.height as u32)
 }
 
 #[test]
