@@ -31,6 +31,8 @@ pub(super) struct Encoding {
     tags: Option<String>,
     /// Options after the input.
     options: Vec<String>,
+    /// How the stream is called in the output's container, where ffmpeg's choice is not the best.
+    pub(super) tag: Option<&'static str>,
 }
 
 impl Encoding {
@@ -54,9 +56,8 @@ impl Encoding {
             add("preset", preset);
         }
         let mp4 = ["mp4", "m4v", "mov"].contains(&extension.as_str());
-        if mp4 && (name.contains("265") || name.starts_with("hevc")) {
-            add("tag:v", "hvc1");
-        }
+        // What players of H.265 in MP4 look for; ffmpeg's own choice is hev1.
+        let tag = (mp4 && (name.contains("265") || name.starts_with("hevc"))).then_some("hvc1");
         if !constant {
             // Decoding order equals showing order, so that segments of any timing join without overlap.
             add("bf", "0");
@@ -78,7 +79,7 @@ impl Encoding {
             }
             add(option, value);
         }
-        Ok(Self { tags: tag_filter(video), options: list })
+        Ok(Self { tags: tag_filter(video), options: list, tag })
     }
 
     /// A command that encodes a Y4M stream from its standard input into the file at `target`; `timing` is a filter.

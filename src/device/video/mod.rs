@@ -114,7 +114,7 @@ pub fn run(
     if frames == 0 {
         return Err(Error::input(format!("{} has no frame that could be decoded", options.input.display())));
     }
-    mux::mux(tools, &work, &source, &options.input, &options.output)?;
+    mux::mux(tools, &work, &source, options, encoding.tag)?;
     if !options.keep_segments {
         for folder in work.stale(&options.output) {
             fs::remove_dir_all(&folder).map_err(|e| Error::io("cannot remove", &folder, e))?;

@@ -1,5 +1,6 @@
 //! The end: segments joined, and what else the source holds put beside them, all without encoding.
 
+use super::VideoOptions;
 use super::probe::Source;
 use super::timing::Timing;
 use super::tools::{LOCAL_ONLY, Tools, output, url};
@@ -24,11 +25,19 @@ fn list(work: &Work, timing: &Timing) -> String {
     text
 }
 
-/// Writes `target` from the finished segments and the streams of `input`, and puts it in its place.
+/// Writes `target` from the finished segments (whose pictures are called `tag` there) and the streams of `input`, and puts
+/// it in its place.
 ///
 /// # Errors
 /// What ffmpeg complained of; an I/O error.
-pub(super) fn mux(tools: &Tools, work: &Work, source: &Source, input: &Path, target: &Path) -> Result<()> {
+pub(super) fn mux(
+    tools: &Tools,
+    work: &Work,
+    source: &Source,
+    options: &VideoOptions,
+    tag: Option<&str>,
+) -> Result<()> {
+    let (input, target) = (&options.input, &options.output);
     let path = work.folder().join(LIST);
     fs::write(&path, list(work, &source.timing)).map_err(|e| Error::io("cannot write", &path, e))?;
     let scratch = work.scratch("whole").with_extension(target.extension().unwrap_or_default());
@@ -37,6 +46,9 @@ pub(super) fn mux(tools: &Tools, work: &Work, source: &Source, input: &Path, tar
     command.arg(url(&path)?).args(LOCAL_ONLY).arg("-i").arg(url(input)?).args(["-map", "0:v:0"]);
     for stream in &source.others {
         command.args(["-map", &format!("1:{}", stream.index)]);
+    }
+    if let Some(tag) = tag {
+        command.args(["-tag:v:0", tag]);
     }
     command.args(["-c", "copy", "-map_metadata", "1", "-map_chapters", "1"]);
     for key in ["language", "title"] {
