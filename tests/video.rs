@@ -194,6 +194,25 @@ fn a_kill_costs_the_segment_in_hand_at_most() {
     assert!(rate.iter().all(|gap| (gap - 1001.0 / 30000.0).abs() < 1e-4), "{rate:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_stop_costs_nothing() {
+    let Some(stage) = Stage::new() else { return };
+    let small = stage.clip("in.mp4", PICTURE, "-t 6 -c:v libx264 -preset ultrafast -an");
+    let options = format!("{LOSSLESS} --segment 0.5 --json");
+    let mut child = stage.command("in.mp4", "out.mp4", &options).stdout(Stdio::null()).spawn().unwrap();
+    while !stage.work_folders().iter().any(|folder| stage.path(folder).join("segment-00000.nut").exists()) {
+        sleep(Duration::from_millis(2));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!stage.path("out.mp4").exists());
+    let text = stage.succeed("in.mp4", "out.mp4", &options);
+    let begin: Value = serde_json::from_str(text.lines().find(|line| line.contains("begin")).unwrap()).unwrap();
+    assert!(begin["done"].as_u64().is_some_and(|done| (15..180).contains(&done)), "{begin}");
+    assert_repeated(&small, &stage.path("out.mp4"), 32, 24);
+}
+
 #[test]
 fn other_options_begin_anew_and_kept_segments_are_joined_again() {
     let Some(stage) = Stage::new() else { return };

@@ -247,8 +247,9 @@ impl Job<'_> {
         drop(reader);
         if end == End::Finished {
             decoder.finish().map_err(|error| error.at(self.options.input.display()))?;
-            segments.finish()?;
         }
+        // A shorter segment is as good, so that a stop loses nothing.
+        segments.finish()?;
         Ok(end)
     }
 
