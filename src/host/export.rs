@@ -9,10 +9,11 @@ use crate::frame::Plane;
 use crate::geometry::Size;
 use crate::host::chain::{Chain, Recipe};
 use crate::host::integer::IntegerChain;
-use crate::onnx::Limits;
 use crate::onnx::build::GraphBuilder;
+use crate::onnx::{self, Limits};
 use crate::session::{Overrides, TractGenerator, digest};
 use crate::upscale::Generator;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub mod graph;
@@ -54,6 +55,30 @@ impl Artefact {
         let model = graph.finish().to_bytes();
         card.digest = digest(&model);
         Ok(Self { model, card })
+    }
+
+    /// An exported file at `path`, read again.
+    ///
+    /// # Errors
+    /// A model error where it brings no card; those of [`onnx::read`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let limits = Limits::default();
+        let bytes = onnx::load(path, &limits)?;
+        let proto = onnx::read(&bytes, &limits).map_err(|e| e.at(path.display()))?;
+        let entry = proto.metadata_props.iter().find(|entry| entry.key == METADATA_KEY);
+        let entry = entry.ok_or_else(|| Error::model("holds no card of ours").at(path.display()))?;
+        let card = Card { digest: digest(&bytes), ..Card::from_json(&entry.value)? };
+        Ok(Self { model: bytes, card })
+    }
+
+    /// The same network with `scores` on its card.
+    pub fn with_scores(self, scores: BTreeMap<String, BTreeMap<String, f64>>) -> Result<Self> {
+        let card = Card { scores, digest: String::new(), ..self.card };
+        let mut proto = onnx::read(&self.model, &Limits::default())?;
+        let text = card.to_json()?;
+        proto.metadata_props.iter_mut().filter(|e| e.key == METADATA_KEY).for_each(|e| e.value.clone_from(&text));
+        let model = proto.to_bytes();
+        Ok(Self { card: Card { digest: digest(&model), ..card }, model })
     }
 
     /// Runs the file through tract and returns how far it is from `expected` at most, on pictures of several sizes.
@@ -123,7 +148,7 @@ fn card(scale: usize, layers: usize, parameters: u64, mac_per_pixel: f64) -> Car
         multiple: 1,
         digest: String::new(),
         training: Recipe::new(),
-        scores: std::collections::BTreeMap::new(),
+        scores: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `upres-host evaluate`: scores generators and resamplers on benchmark sets.
 
 use crate::model::{CorrectionArgs, ZooArgs};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::time::Instant;
 use upres::atomic;
 use upres::error::{Error, Result};
 use upres::evaluate::{Gallery, Method, Report, Set, evaluate, page, table};
+use upres::host::export::Artefact;
 use upres::progress::{Progress, readable, time_left};
 use upres::resample::Filter;
 
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// Side of a crop in pixels of the original
     #[arg(long, default_value_t = 96, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
     crop_side: u16,
+    /// Put the means on the cards of the .onnx files that were judged, inside and beside them
+    #[arg(long)]
+    write_card: bool,
     #[command(flatten)]
     zoo: ZooArgs,
     #[command(flatten)]
@@ -65,11 +70,34 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         eprintln!("report: {}", path.display());
     }
     let failed: usize = reports.iter().map(|report| report.failed.len()).sum();
+    if args.write_card && failed == 0 {
+        write_cards(args, &reports)?;
+    }
     if failed > 0 {
         eprintln!("upres-host: {failed} pictures could not be measured and are in no mean");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The means of `reports` on the card of every file that was judged; PSNR in dB to three digits, SSIM to four.
+fn write_cards(args: &Args, reports: &[Report]) -> Result<()> {
+    let files = args.methods.iter().map(Path::new).filter(|path| path.extension().is_some_and(|e| e == "onnx"));
+    for file in files {
+        let artefact = Artefact::open(file)?;
+        let mut sets = BTreeMap::new();
+        for report in reports {
+            let names = [artefact.card.name.as_str(), &file.to_string_lossy()];
+            let index = report.methods.iter().position(|method| names.contains(&method.as_str()));
+            let Some(mean) = index.and_then(|index| report.mean.get(index)) else { continue };
+            let mut scores = BTreeMap::from([("psnr_y".to_string(), (mean.psnr_y * 1e3).round() / 1e3)]);
+            scores.extend(mean.ssim_y.map(|ssim| ("ssim_y".to_string(), (ssim * 1e4).round() / 1e4)));
+            sets.insert(format!("{} x{}", report.set, report.scale), scores);
+        }
+        let beside = file.file_name().is_some_and(|name| name == "model.onnx").then(|| file.parent()).flatten();
+        artefact.with_scores(sets)?.save(beside.unwrap_or(file))?;
+    }
+    Ok(())
 }
 
 /// What was asked for, each under a name of its own; bicubic first where a report wants something to stand against.

@@ -81,6 +81,21 @@ fn files_land_in_a_folder_or_under_a_name() {
 }
 
 #[test]
+fn scores_go_on_the_card_and_leave_the_network_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let artefact = Artefact::float(&Chain::sketch(2, &[4]), &recipe(), "tiny").unwrap();
+    let model = artefact.save(&folder.path().join("tiny")).unwrap();
+    let scores = BTreeMap::from([("Set5 x2".to_string(), BTreeMap::from([("psnr_y".to_string(), 36.25)]))]);
+    Artefact::open(&model).unwrap().with_scores(scores.clone()).unwrap().save(&folder.path().join("tiny")).unwrap();
+    let scored = Artefact::open(&model).unwrap();
+    assert_eq!(scored.card, Card { scores, digest: digest(&scored.model), ..artefact.card.clone() });
+    let graph = |bytes: &[u8]| onnx::read(bytes, &Limits::default()).unwrap().graph;
+    assert_eq!(graph(&scored.model), graph(&artefact.model));
+    let beside = std::fs::read_to_string(folder.path().join("tiny/card.toml")).unwrap();
+    assert_eq!(Card::from_toml(&beside).unwrap(), scored.card);
+}
+
+#[test]
 fn outputs_suggest_names() {
     for (output, name) in [("models/small-x4", "small-x4"), ("a/b.onnx", "b"), ("c/", "c")] {
         assert_eq!(name_of(Path::new(output)).unwrap(), name);
