@@ -2,7 +2,7 @@
 //!
 //! A [`TractGenerator`] is read and understood once ([`crate::onnx`]), then made concrete for each input size that is asked
 //! for. An output pixel must not depend on the size of the tile it was computed in, so the lowerings that tract chooses by
-//! size are held to one (see [`engine`]).
+//! size are held to one (see `engine.rs`).
 
 mod engine;
 mod probe;
