@@ -92,7 +92,7 @@ fn write_cards(args: &Args, reports: &[Report]) -> Result<()> {
             let Some(mean) = index.and_then(|index| report.mean.get(index)) else { continue };
             let mut scores = BTreeMap::from([("psnr_y".to_string(), (mean.psnr_y * 1e3).round() / 1e3)]);
             scores.extend(mean.ssim_y.map(|ssim| ("ssim_y".to_string(), (ssim * 1e4).round() / 1e4)));
-            sets.insert(format!("{} x{}", report.set, report.scale), scores);
+            sets.insert(report.set.clone(), scores);
         }
         let beside = file.file_name().is_some_and(|name| name == "model.onnx").then(|| file.parent()).flatten();
         artefact.with_scores(sets)?.save(beside.unwrap_or(file))?;
