@@ -1,5 +1,6 @@
 //! tract itself: loading, compiling for a size, running. Whatever goes wrong in there comes out as an error.
 
+use super::footprint;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::onnx::proto::{ModelProto, OperatorSetIdProto};
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     plan: Arc<TypedSimplePlan>,
     shape: [usize; 4],
     output: [usize; 4],
+    /// Bytes that one run holds at most.
+    pub(super) footprint: u64,
 }
 
 impl Engine {
@@ -74,7 +77,8 @@ impl Engine {
         if output != [1, self.planes, size.height * scale, size.width * scale] {
             return Err(Error::model(format!("the model makes {output:?} of {size} pixels at ×{scale}")));
         }
-        Ok(Prepared { plan, shape: [1, self.planes, size.height, size.width], output })
+        let footprint = footprint::peak(plan.model(), plan.order_without_consts());
+        Ok(Prepared { plan, shape: [1, self.planes, size.height, size.width], output, footprint })
     }
 
     fn typed(&self, size: Size, limits: &Limits) -> Result<TypedModel> {

@@ -5,6 +5,7 @@
 //! size are held to one (see `engine.rs`).
 
 mod engine;
+mod footprint;
 mod probe;
 
 use crate::card::{Card, Colour, METADATA_KEY, Tiling};
@@ -113,10 +114,15 @@ impl TractGenerator {
         Ok(prepared)
     }
 
+    /// `size`, filled up to what the graph accepts.
+    fn padded(&self, size: Size) -> Size {
+        let fit = |side: usize| side.max(self.analysis.min_side).next_multiple_of(self.analysis.multiple);
+        Size::new(fit(size.width), fit(size.height))
+    }
+
     /// A plan for `size` that leaves the fixed size of the graph out of account.
     fn plan_freely(&self, size: Size, range: [f32; 2]) -> Result<TractPlan> {
-        let fit = |side: usize| side.max(self.analysis.min_side).next_multiple_of(self.analysis.multiple);
-        let padded = Size::new(fit(size.width), fit(size.height));
+        let padded = self.padded(size);
         let prepared = self.prepare(padded)?;
         Ok(TractPlan { prepared, size, padded, planes: self.card.colour.planes(), scale: self.card.scale, range })
     }
@@ -139,6 +145,11 @@ impl Generator for TractGenerator {
         }
         input.checked_scale(self.card.scale)?;
         Ok(Box::new(self.plan_freely(input, self.card.range)?))
+    }
+
+    fn working_bytes(&self, input: Size) -> u64 {
+        // What cannot be compiled needs nothing: planning it will say why.
+        self.prepare(self.padded(input)).map_or(0, |prepared| prepared.footprint)
     }
 }
 

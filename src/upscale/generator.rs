@@ -16,7 +16,7 @@ pub trait Generator: Send + Sync {
     fn plan(&self, input: Size) -> Result<Box<dyn Plan>>;
 
     /// Bytes that one plan for `input` takes while it runs, beside the samples that go in and come out. Unless the
-    /// generator knows better: feature maps as wide as its multiply-adds suggest, four of them at once.
+    /// generator knows better: feature maps as wide as its multiply-adds suggest, ten of them at once.
     fn working_bytes(&self, input: Size) -> u64 {
         let card = self.card();
         let layers = match card.tiling {
@@ -24,7 +24,7 @@ pub trait Generator: Send + Sync {
             Tiling::Whole(_) => 1.0,
         };
         let channels = (card.mac_per_pixel / (9.0 * layers)).sqrt().max((card.colour.planes() * card.scale) as f64);
-        (4.0 * 4.0 * channels * input.width as f64 * input.height as f64) as u64
+        (10.0 * 4.0 * channels * input.width as f64 * input.height as f64) as u64
     }
 }
 
