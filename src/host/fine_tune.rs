@@ -1,16 +1,19 @@
-//! Quantisation-aware fine-tuning: a quantised chain learns to live with its rounding.
+//! Quantisation-aware fine-tuning: a chain learns to live with the rounding of its activations.
 //!
-//! Weights and activations are rounded in the forward pass and the gradient goes straight through; the step of every
-//! activation tensor and of every output channel's weights is learned with them. It begins at the calibrated chain exactly,
-//! whose weights are better rounded than to the nearest, and what comes out is an integer chain again.
+//! Activations are rounded in the forward pass and the gradient goes straight through; the step of every activation tensor is
+//! learned with the weights. Weights stay floats while they learn: rounding them layer by layer in view of what they read
+//! ([`crate::host::quantise`]) loses several times less than learning with weights rounded to the nearest step, and is
+//! done anew for every measurement.
 
 use crate::error::{Error, Result};
 use crate::host::calibrate::{Sample, psnr};
+use crate::host::chain::{self, Chain};
 use crate::host::dataset::{Batch, Dataset};
 use crate::host::integer::{INPUT_STEP, IntegerChain, IntegerLayer};
 use crate::host::optimise::{Adam, Schedule};
+use crate::host::quantise::with_steps;
 use crate::host::random::Random;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 mod loss;
 
@@ -35,7 +38,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { steps: 4000, batch: 16, patch: 32, rate: 3e-5, decay: 0.998, seed: 1, measure: 500 }
+        Self { steps: 4000, batch: 16, patch: 32, rate: 1e-4, decay: 0.998, seed: 1, measure: 500 }
     }
 }
 
@@ -53,44 +56,53 @@ pub struct Measured {
 /// How much faster than a weight the logarithm of a step moves.
 const STEP_PACE: f64 = 3.0;
 
-/// The variables of one layer; steps as logarithms over where they started.
+/// What the integer chain is made and measured on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench<'a> {
+    /// Weights are rounded in view of these.
+    pub calibration: &'a [Sample],
+    /// The best chain is the one that scores best here.
+    pub validation: &'a [Sample],
+    /// Weights are −limit to limit steps.
+    pub limit: i8,
+}
+
+/// The variables of one layer; the step of its outputs as a logarithm over where it started.
 #[derive(Debug)]
 struct Layer {
     inputs: usize,
     outputs: usize,
     weight: Var,
     bias: Var,
-    weight_step: (Tensor, Var),
-    step: (Tensor, Var),
+    start: f32,
+    log_step: Var,
 }
 
 /// A chain in fine-tuning.
 #[derive(Debug)]
 struct Tuned {
     scale: usize,
-    limit: f64,
     layers: Vec<Layer>,
 }
 
-/// Fine-tunes `start`, whose weights are −`limit` to `limit` steps, and returns the integer chain that scored best on
-/// `validation`: `start` itself where none was better. `report` hears every measurement; `false` from it ends the work.
+/// Fine-tunes `chain` from the steps of `start`, its quantisation, and returns the integer chain that scored best: `start`
+/// itself where none was better. `report` hears every measurement; `false` from it ends the work.
 ///
 /// # Errors
-/// Where `start` is not valid, or the loss stops being a number.
+/// Where the two chains are not the same network, or the loss stops being a number.
 pub fn fine_tune(
+    chain: &Chain,
     start: &IntegerChain,
-    limit: i8,
     data: &Dataset,
-    validation: &[Sample],
+    bench: Bench,
     options: &Options,
     mut report: impl FnMut(Measured) -> bool,
 ) -> Result<IntegerChain> {
-    start.validate()?;
-    let tuned = Tuned::new(start, limit)?;
+    let tuned = Tuned::new(chain, start)?;
     let variables: Vec<Var> = tuned.variables().cloned().collect();
     let mut adam = Adam::new(variables.iter(), options.decay)?;
     let mut random = Random::new(options.seed);
-    let score = |chain: &IntegerChain| psnr(validation, chain.scale, |low| chain.forward(low));
+    let score = |chain: &IntegerChain| psnr(bench.validation, chain.scale, |low| chain.forward(low));
     let mut best = (score(start), start.clone());
     let (mut total, mut count) = (0.0, 0u64);
     while adam.step < options.steps {
@@ -107,7 +119,8 @@ pub fn fine_tune(
         }
         if adam.step.is_multiple_of(options.measure.max(1)) || adam.step == options.steps {
             let averages: Vec<&[f32]> = adam.state.iter().map(|[_, _, average]| average.as_slice()).collect();
-            let integer = tuned.integer(&averages)?;
+            let (chain, steps) = tuned.chain(&averages)?;
+            let integer = with_steps(&chain, &steps, bench.calibration, bench.limit)?;
             let psnr = score(&integer);
             if psnr > best.0 {
                 best = (psnr, integer);
@@ -121,39 +134,29 @@ pub fn fine_tune(
     Ok(best.1)
 }
 
-/// `start · e^(pace·log)`.
-fn moved((start, log): &(Tensor, Var)) -> candle_core::Result<Tensor> {
-    start * (log.as_tensor() * STEP_PACE)?.exp()?
-}
-
-/// Rounds, and lets the gradient through.
-fn round(x: &Tensor) -> candle_core::Result<Tensor> {
-    x + (x.round()? - x)?.detach()
-}
-
 impl Tuned {
-    fn new(start: &IntegerChain, limit: i8) -> Result<Self> {
+    fn new(chain: &Chain, start: &IntegerChain) -> Result<Self> {
+        let float = chain.layers.iter().map(|l| (l.inputs, l.outputs));
+        if chain.scale != start.scale || !float.eq(start.layers.iter().map(|l| (l.inputs, l.outputs))) {
+            return Err(Error::internal("the quantised chain is another network's"));
+        }
         let device = &Device::Cpu;
-        let zeros = |n: usize| Var::zeros(n, candle_core::DType::F32, device);
-        let mut layers = Vec::new();
-        for (i, layer) in start.layers.iter().enumerate() {
-            let taps = layer.inputs * 9;
-            let weight = layer.weight.iter().enumerate().map(|(n, &q)| f32::from(q) * layer.weight_step[n / taps]);
-            let bias = layer.bias.iter().zip(&layer.weight_step).map(|(&b, v)| b as f32 * start.input_step(i) * v);
-            layers.push(Layer {
+        let layer = |(layer, quantised): (&chain::Layer, &IntegerLayer)| {
+            Ok(Layer {
                 inputs: layer.inputs,
                 outputs: layer.outputs,
-                weight: Var::from_vec(weight.collect(), (layer.outputs, taps), device)?,
-                bias: Var::from_vec(bias.collect(), layer.outputs, device)?,
-                weight_step: (Tensor::from_slice(&layer.weight_step, layer.outputs, device)?, zeros(layer.outputs)?),
-                step: (Tensor::new(&[layer.step], device)?, zeros(1)?),
-            });
-        }
-        Ok(Self { scale: start.scale, limit: f64::from(limit), layers })
+                weight: Var::from_slice(&layer.weight, layer.weight.len(), device)?,
+                bias: Var::from_slice(&layer.bias, layer.outputs, device)?,
+                start: quantised.step,
+                log_step: Var::zeros(1, DType::F32, device)?,
+            })
+        };
+        let layers = chain.layers.iter().zip(&start.layers).map(layer).collect::<Result<_>>()?;
+        Ok(Self { scale: chain.scale, layers })
     }
 
     fn variables(&self) -> impl Iterator<Item = &Var> {
-        self.layers.iter().flat_map(|l| [&l.weight, &l.bias, &l.weight_step.1, &l.step.1])
+        self.layers.iter().flat_map(|l| [&l.weight, &l.bias, &l.log_step])
     }
 
     fn loss(&self, mut batch: Batch, patch: usize) -> candle_core::Result<Tensor> {
@@ -163,11 +166,8 @@ impl Tuned {
         let mut parts = Vec::new();
         let mut input_step = Tensor::new(&[INPUT_STEP], &Device::Cpu)?;
         for layer in &self.layers {
-            let (weight_step, step) = (moved(&layer.weight_step)?, moved(&layer.step)?);
-            let rounded =
-                round(&layer.weight.broadcast_div(&weight_step.unsqueeze(1)?)?.clamp(-self.limit, self.limit)?)?;
-            let factor = weight_step.broadcast_mul(&input_step)?.broadcast_div(&step)?;
-            parts.push(rounded.broadcast_mul(&factor.unsqueeze(1)?)?.flatten_all()?);
+            let step = ((layer.log_step.as_tensor() * STEP_PACE)?.exp()? * f64::from(layer.start))?;
+            parts.push(layer.weight.broadcast_mul(&(input_step / &step)?)?);
             parts.push(layer.bias.broadcast_div(&step)?);
             input_step = step;
         }
@@ -176,35 +176,18 @@ impl Tuned {
         loss::rounded_loss(&Tensor::cat(&parts, 0)?, widths, batch, patch)
     }
 
-    /// The integer chain of these values of the variables.
-    fn integer(&self, values: &[&[f32]]) -> Result<IntegerChain> {
-        let mut layers = Vec::new();
-        let mut input_step = INPUT_STEP;
-        for (layer, values) in self.layers.iter().zip(values.chunks_exact(4)) {
-            let [weight, bias, weight_log, log] = values else { continue };
-            let at = |start: &Tensor, logs: &[f32]| -> Result<Vec<f32>> {
-                let start = start.to_vec1::<f32>()?;
-                Ok(start.iter().zip(logs).map(|(s, log)| s * (log * STEP_PACE as f32).exp()).collect())
+    /// The float chain of these values of the variables, and the steps of what its layers give.
+    fn chain(&self, values: &[&[f32]]) -> Result<(Chain, Vec<f32>)> {
+        let (mut layers, mut steps) = (Vec::new(), Vec::new());
+        for (layer, values) in self.layers.iter().zip(values.chunks_exact(3)) {
+            let &[weight, bias, &[log_step]] = values else {
+                return Err(Error::internal("a layer has not the variables it should have"));
             };
-            let (weight_step, step) = (at(&layer.weight_step.0, weight_log)?, at(&layer.step.0, log)?[0]);
-            let taps = layer.inputs * 9;
-            let limit = self.limit as f32;
-            let rounded =
-                |(n, w): (usize, &f32)| (w / weight_step[n / taps]).clamp(-limit, limit).round_ties_even() as i8;
-            let unit = |(b, v): (&f32, &f32)| (b / (input_step * v)).round_ties_even() as i32;
-            layers.push(IntegerLayer {
-                inputs: layer.inputs,
-                outputs: layer.outputs,
-                weight: weight.iter().enumerate().map(rounded).collect(),
-                bias: bias.iter().zip(&weight_step).map(unit).collect(),
-                weight_step,
-                step,
-            });
-            input_step = step;
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            layers.push(chain::Layer { inputs, outputs, weight: weight.to_vec(), bias: bias.to_vec() });
+            steps.push(layer.start * (log_step * STEP_PACE as f32).exp());
         }
-        let chain = IntegerChain { scale: self.scale, layers };
-        chain.validate()?;
-        Ok(chain)
+        Ok((Chain { scale: self.scale, layers }, steps))
     }
 }
 

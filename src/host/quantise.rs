@@ -59,23 +59,46 @@ pub fn quantise(chain: &Chain, samples: &[Sample], options: Options) -> Result<I
         return Err(Error::usage("there is no picture to calibrate on"));
     }
     let limit = options.weight_limit()?;
+    let mut quantised = layer_by_layer(chain, samples, limit, |quantised, i, inputs| {
+        step(options.method, &outputs(quantised, i, inputs), quantised.zero(i))
+    });
+    if options.method == Method::Mse {
+        refine(&mut quantised, samples);
+    }
+    quantised.validate()?;
+    Ok(quantised)
+}
+
+/// Quantises `chain` with these steps for what its layers give; weights of −`limit` to `limit` steps.
+pub(crate) fn with_steps(chain: &Chain, steps: &[f32], samples: &[Sample], limit: i8) -> Result<IntegerChain> {
+    chain.validate()?;
+    if steps.len() != chain.layers.len() {
+        return Err(Error::internal("there is not one step for each layer"));
+    }
+    let quantised = layer_by_layer(chain, samples, limit, |_, i, _| steps[i]);
+    quantised.validate()?;
+    Ok(quantised)
+}
+
+/// Rounds layer after layer on what those before give; `choose` gives the step of layer i from its rounded self and inputs.
+fn layer_by_layer(
+    chain: &Chain,
+    samples: &[Sample],
+    limit: i8,
+    choose: impl Fn(&IntegerChain, usize, &[Maps<u8>]) -> f32,
+) -> IntegerChain {
     let mut quantised = blank(chain);
     let mut inputs: Vec<Maps<u8>> = samples.iter().map(|s| quantise_input(&s.low)).collect();
     let mut exact: Vec<Maps<f32>> = samples.iter().map(|s| Maps::from_plane(&s.low)).collect();
     for (i, layer) in chain.layers.iter().enumerate() {
         let moments = Moments::measure(&inputs, &exact);
         quantised.layers[i] = round(layer, &moments, quantised.input_step(i), limit);
-        let values = outputs(&quantised, i, &inputs);
-        quantised.layers[i].step = step(options.method, &values, quantised.zero(i));
+        quantised.layers[i].step = choose(&quantised, i, &inputs);
         inputs = inputs.par_iter().map(|input| quantised.layer(i, input)).collect();
         let relu = |o: usize, sum: f32| (sum + layer.bias[o]).max(0.0);
         exact = exact.par_iter().map(|input| input.convolve(&layer.weight, layer.outputs, relu)).collect();
     }
-    if options.method == Method::Mse {
-        refine(&mut quantised, samples);
-    }
-    quantised.validate()?;
-    Ok(quantised)
+    quantised
 }
 
 /// An integer chain of the right shape whose steps are all 1.

@@ -9,7 +9,7 @@ use upres::host::chain::{Chain, Recipe};
 use upres::host::dataset::Dataset;
 use upres::host::degrade::Degradation;
 use upres::host::export::{Artefact, Form, name_of};
-use upres::host::fine_tune::{self, fine_tune};
+use upres::host::fine_tune::{self, Bench, fine_tune};
 use upres::host::integer::IntegerChain;
 use upres::host::quantise::{Options, quantise};
 use upres::host::train::enlarge;
@@ -56,14 +56,14 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Quantisation-aware fine-tuning")]
 struct Tuning {
-    /// Updates with rounded weights and activations after calibration; 0 leaves it at calibration
+    /// Updates with rounded activations after calibration; 0 leaves it at calibration
     #[arg(long, default_value_t = 0, value_name = "STEPS", requires = "photographs")]
     fine_tune: u64,
     /// Folder of photographs to learn from
     #[arg(long, value_name = "DIR")]
     photographs: Option<PathBuf>,
     /// Peak learning rate
-    #[arg(long, default_value_t = 3e-5)]
+    #[arg(long, default_value_t = 1e-4)]
     rate: f64,
     /// Patches an update
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -101,7 +101,7 @@ impl From<FormArg> for Form {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let name = args.name.clone().map_or_else(|| name_of(&args.output), Ok)?;
     if !(args.tuning.rate > 0.0 && args.tuning.rate < 1.0) {
-        return Err(Error::usage(format!("a learning rate of {} learns nothing", args.tuning.rate)).fix("try 3e-5"));
+        return Err(Error::usage(format!("a learning rate of {} learns nothing", args.tuning.rate)).fix("try 1e-4"));
     }
     if args.tuning.threads > 0 {
         // Fails only where a pool already exists, which no earlier line makes.
@@ -112,13 +112,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let whole = Sample::whole(&data);
     let float = psnr(&whole, chain.scale, |low| enlarge(&chain, low));
     eprintln!("float: {float:.3} dB on {} pictures", whole.len());
-    let quantised = calibrated(args, &chain, &data)?;
+    let samples = Sample::middles(&data, args.side as usize, args.pictures as usize);
+    let options = Options { method: args.method, weight_bits: args.weight_bits };
+    let quantised = quantise(&chain, &samples, options)?;
     let measure = |quantised: &IntegerChain| psnr(&whole, chain.scale, |low| quantised.forward(low));
     let mut score = measure(&quantised);
     eprintln!("calibrated by {}: {score:.3} dB, {:+.3}", args.method, score - float);
     let mut best = quantised;
     if args.tuning.fine_tune > 0 {
-        best = tuned(args, &best, &whole)?;
+        let bench = Bench { calibration: &samples, validation: &whole, limit: options.weight_limit()? };
+        best = tuned(args, &chain, &best, bench)?;
         score = measure(&best);
         eprintln!("fine-tuned: {score:.3} dB, {:+.3}", score - float);
     }
@@ -137,16 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn options(args: &Args) -> Options {
-    Options { method: args.method, weight_bits: args.weight_bits }
-}
-
-fn calibrated(args: &Args, chain: &Chain, data: &Dataset) -> Result<IntegerChain> {
-    let samples = Sample::middles(data, args.side as usize, args.pictures as usize);
-    quantise(chain, &samples, options(args))
-}
-
-fn tuned(args: &Args, start: &IntegerChain, validation: &[Sample]) -> Result<IntegerChain> {
+fn tuned(args: &Args, chain: &Chain, start: &IntegerChain, bench: Bench) -> Result<IntegerChain> {
     let Tuning { fine_tune: steps, rate, seed, measure, ref photographs, .. } = args.tuning;
     let folder = photographs.as_ref().ok_or_else(|| Error::usage("fine-tuning needs --photographs"))?;
     let patch = usize::from(args.tuning.patch);
@@ -154,7 +148,7 @@ fn tuned(args: &Args, start: &IntegerChain, validation: &[Sample]) -> Result<Int
     let decay = fine_tune::Options::default().decay;
     let tuning = fine_tune::Options { steps, batch: args.tuning.batch.into(), patch, rate, decay, seed, measure };
     let began = Instant::now();
-    fine_tune(start, options(args).weight_limit()?, &data, validation, &tuning, |measured| {
+    fine_tune(chain, start, &data, bench, &tuning, |measured| {
         let left = time_left(measured.step, steps, began.elapsed())
             .map_or_else(String::new, |t| format!(", {} left", readable(t)));
         eprintln!("step {} of {steps}: loss {:.5}, {:.3} dB{left}", measured.step, measured.loss, measured.psnr);

@@ -4,7 +4,7 @@ use super::*;
 use crate::frame::Plane;
 use crate::geometry::Size;
 use crate::host::calibrate::Method;
-use crate::host::chain::{Chain, Maps};
+use crate::host::chain::Maps;
 use crate::host::integer::quantise_input;
 use crate::host::quantise::{Options as Quantisation, quantise};
 
@@ -24,11 +24,28 @@ fn batch(samples: &[Sample], targets: Vec<f32>) -> Batch {
     Batch { input: samples.iter().flat_map(|s| s.low.data.clone()).collect(), target: targets }
 }
 
-fn tuned() -> (Tuned, Vec<Sample>) {
+/// The float chain whose weights are those of `quantised`, so that rounding them changes nothing.
+fn dequantised(quantised: &IntegerChain) -> Chain {
+    let layer = |(i, layer): (usize, &IntegerLayer)| chain::Layer {
+        inputs: layer.inputs,
+        outputs: layer.outputs,
+        weight: layer
+            .weight
+            .iter()
+            .enumerate()
+            .map(|(n, &q)| f32::from(q) * layer.weight_step[n / (layer.inputs * 9)])
+            .collect(),
+        bias: layer.bias.iter().zip(&layer.weight_step).map(|(&b, v)| b as f32 * v * quantised.input_step(i)).collect(),
+    };
+    Chain { scale: quantised.scale, layers: quantised.layers.iter().enumerate().map(layer).collect() }
+}
+
+fn tuned() -> (IntegerChain, Tuned, Vec<Sample>) {
     let chain = Chain::sketch(2, &[8, 8]);
     let samples = samples(&chain);
     let start = quantise(&chain, &samples, Quantisation { method: Method::MinMax, weight_bits: 8 }).unwrap();
-    (Tuned::new(&start, 127).unwrap(), samples)
+    let tuned = Tuned::new(&dequantised(&start), &start).unwrap();
+    (start, tuned, samples)
 }
 
 /// `[channel][y][x]`.
@@ -36,28 +53,12 @@ fn flat<T: Copy + Default>(maps: &Maps<T>) -> Vec<T> {
     (0..maps.channels * PATCH).flat_map(|n| maps.row(n / PATCH, n % PATCH).to_vec()).collect()
 }
 
-fn values(tuned: &Tuned) -> Vec<Vec<f32>> {
-    tuned.variables().map(|v| v.flatten_all().unwrap().to_vec1().unwrap()).collect()
-}
-
-fn integer(tuned: &Tuned) -> IntegerChain {
-    let values = values(tuned);
-    tuned.integer(&values.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap()
-}
-
 #[test]
 fn the_loss_is_that_of_the_integer_chain() {
-    let (tuned, samples) = tuned();
-    let integer = integer(&tuned);
+    let (integer, tuned, samples) = tuned();
     let mut residuals = Vec::new();
     for sample in &samples {
-        let maps =
-            integer.dequantise(&integer.layer(2, &integer.layer(1, &integer.layer(0, &quantise_input(&sample.low)))));
-        residuals.extend(
-            (0..4)
-                .flat_map(|c| (0..PATCH).flat_map(move |y| (0..PATCH).map(move |x| (c, x, y))))
-                .map(|(c, x, y)| maps.at(c, x as isize, y as isize)),
-        );
+        residuals.extend(flat(&integer.dequantise(&integer.residual(&sample.low))));
     }
     // Against its own residuals the loss is next to nothing: the integer chain's biases are whole numbers, so that a few
     // sums on the edge between two steps round differently.
@@ -78,7 +79,7 @@ fn targets() -> Vec<f32> {
 #[test]
 fn gradients_of_weights_and_biases_point_where_the_loss_falls() {
     // The rounded loss is a staircase: its slope is measured over many stairs, and the straight-through gradient agrees.
-    let (tuned, samples) = tuned();
+    let (_, tuned, samples) = tuned();
     let loss = || tuned.loss(batch(&samples, targets()), PATCH).unwrap();
     let gradients = loss().backward().unwrap();
     for var in tuned.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]) {
@@ -99,10 +100,10 @@ fn gradients_of_weights_and_biases_point_where_the_loss_falls() {
 
 #[test]
 fn the_gradient_of_a_step_is_that_of_lsq() {
-    let (tuned, samples) = tuned();
+    let (mut integer, tuned, samples) = tuned();
     // A step so small that some of the residual is clamped.
-    tuned.layers[2].step.1.set(&Tensor::new(&[-0.3f32], &Device::Cpu).unwrap()).unwrap();
-    let integer = integer(&tuned);
+    tuned.layers[2].log_step.set(&Tensor::new(&[-0.3f32], &Device::Cpu).unwrap()).unwrap();
+    integer.set_step(2, integer.layers[2].step * (-0.3 * STEP_PACE as f32).exp());
     let layer = &integer.layers[2];
     let mut expected = 0.0;
     for (n, sample) in samples.iter().enumerate() {
@@ -117,15 +118,21 @@ fn the_gradient_of_a_step_is_that_of_lsq() {
     }
     expected *= layer.step * STEP_PACE as f32;
     let gradients = tuned.loss(batch(&samples, targets()), PATCH).unwrap().backward().unwrap();
-    let got = gradients.get(tuned.layers[2].step.1.as_tensor()).unwrap().to_vec1::<f32>().unwrap()[0];
+    let got = gradients.get(tuned.layers[2].log_step.as_tensor()).unwrap().to_vec1::<f32>().unwrap()[0];
     assert!((got - expected).abs() < 0.02 * expected.abs(), "{got} {expected}");
 }
 
 #[test]
-fn tuning_starts_at_the_chain_it_is_given() {
+fn without_updates_the_same_chain_comes_out() {
     let chain = Chain::sketch(2, &[8, 8]);
-    let start = quantise(&chain, &samples(&chain), Quantisation { method: Method::MinMax, weight_bits: 8 }).unwrap();
-    assert_eq!(integer(&Tuned::new(&start, 127).unwrap()), start);
+    let samples = samples(&chain);
+    let start = quantise(&chain, &samples, Quantisation { method: Method::MinMax, weight_bits: 8 }).unwrap();
+    let tuned = Tuned::new(&chain, &start).unwrap();
+    let values: Vec<Vec<f32>> = tuned.variables().map(|v| v.to_vec1().unwrap()).collect();
+    let (same, steps) = tuned.chain(&values.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    assert_eq!(same, chain);
+    assert_eq!(with_steps(&same, &steps, &samples, 127).unwrap(), start);
+    assert!(Tuned::new(&Chain::sketch(2, &[8]), &start).is_err());
 }
 
 #[test]
@@ -138,18 +145,25 @@ fn tuning_wins_back_what_coarse_steps_lose_and_repeats() {
     }
     let data = Dataset::read(folder.path(), 2, 16, crate::host::degrade::Degradation::Bicubic).unwrap();
     let samples = Sample::whole(&data);
-    let mut start = quantise(&Chain::sketch(2, &[6]), &samples, Quantisation::default()).unwrap();
+    let bench = Bench { calibration: &samples, validation: &samples, limit: 63 };
+    let chain = Chain::sketch(2, &[6]);
+    let mut start = quantise(&chain, &samples, Quantisation::default()).unwrap();
     for i in 0..2 {
         start.set_step(i, 8.0 * start.layers[i].step);
     }
     let options = Options { steps: 60, batch: 4, patch: 16, rate: 3e-3, decay: 0.9, seed: 5, measure: 20 };
-    let run = || fine_tune(&start, 63, &data, &samples, &options, |_| true).unwrap();
+    let run = || fine_tune(&chain, &start, &data, bench, &options, |_| true).unwrap();
     let (tuned, again) = (run(), run());
     assert_eq!(tuned, again);
     assert!(tuned.layers.iter().flat_map(|l| &l.weight).all(|w| w.unsigned_abs() <= 63));
     let score = |chain: &IntegerChain| psnr(&samples, 2, |low| chain.forward(low));
     assert!(score(&tuned) > score(&start) + 0.5, "{} {}", score(&tuned), score(&start));
-    // A report of `false` ends the work: nothing measured yet, nothing better found.
-    let none = Options { measure: 1, rate: 1e-9, ..options };
-    assert_eq!(fine_tune(&start, 63, &data, &samples, &none, |_| false).unwrap().layers[0].step, start.layers[0].step);
+    let mut heard = 0;
+    let each = Options { measure: 1, ..options };
+    fine_tune(&chain, &start, &data, bench, &each, |measured| {
+        heard += measured.step;
+        measured.step < 2
+    })
+    .unwrap();
+    assert_eq!(heard, 1 + 2);
 }
