@@ -29,8 +29,18 @@ macro_rules! built_in {
 }
 
 /// The compiled-in generators, small to large.
-const BUILT_IN: &[BuiltIn] =
-    built_in!["small-x2", "small-x2-int8", "small-x4", "small-x4-int8", "medium-x4", "medium-x4-int8"];
+const BUILT_IN: &[BuiltIn] = built_in![
+    "small-x2",
+    "small-x2-int8",
+    "small-x4",
+    "small-x4-int8",
+    "medium-x2",
+    "medium-x2-int8",
+    "medium-x4",
+    "medium-x4-int8",
+    "large-x4",
+    "large-x4-int8"
+];
 
 /// Where a generator comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
