@@ -138,7 +138,10 @@ fn is_abandoned(path: &Path) -> bool {
     }
     let processes = Path::new("/proc");
     if processes.join("self").exists() {
-        return !processes.join(writer.to_string()).exists();
+        let status = fs::read_to_string(processes.join(writer.to_string()).join("stat"));
+        // The state follows the name in brackets; a zombie writes no more.
+        let state = status.as_deref().ok().and_then(|text| text.rsplit_once(") ")).map(|(_, rest)| rest);
+        return state.is_none_or(|state| state.starts_with(['Z', 'X']));
     }
     let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
     age.is_some_and(|age| age.as_secs() > 24 * 60 * 60)
@@ -275,5 +278,19 @@ mod tests {
         let target = folder.path().join("ü".repeat(120));
         write(&target, b"x").unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"x");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_that_ended_unnoticed_counts_as_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !fs::read_to_string(&stat).unwrap().contains(") Z") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        fs::write(folder.path().join(format!(".a.png.{}-abcdef{SUFFIX}", child.id())), b"half").unwrap();
+        assert_eq!(sweep(folder.path()).unwrap(), 1);
+        child.wait().unwrap();
     }
 }
