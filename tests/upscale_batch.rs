@@ -27,7 +27,7 @@ impl Place {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let pixel = |x, y| [(x * 37 + y * 11) as u8, ((x ^ y) * 23) as u8, (x * y) as u8];
-        if name.ends_with(".bmp") {
+        if path.extension().is_some_and(|e| e == "bmp") {
             // A format that is read and not written.
             return image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y))).save(path).unwrap();
         }
