@@ -36,9 +36,13 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        Self::with(&chain())
+    }
+
+    fn with(chain: &Chain) -> Self {
         let folder = TempDir::new().unwrap();
         let weights = folder.path().join("weights.safetensors");
-        std::fs::write(&weights, chain().to_bytes(&Recipe::new()).unwrap()).unwrap();
+        std::fs::write(&weights, chain.to_bytes(&Recipe::new()).unwrap()).unwrap();
         let photographs = folder.path().join("photographs");
         std::fs::create_dir(&photographs).unwrap();
         for n in 0..3u32 {
@@ -145,6 +149,26 @@ fn fine_tuning_runs_reports_and_is_never_worse_than_calibration() {
     assert!(score("fine-tuned") >= score("calibrated"), "{told}");
     let card = Card::from_toml(&std::fs::read_to_string(output.join("card.toml")).unwrap()).unwrap();
     assert_eq!(card.training["quantisation.fine_tune_steps"], "20");
+}
+
+#[test]
+fn idle_channels_are_reused_and_told_of() {
+    let idle = |chain: &Chain| -> usize {
+        let desk = Desk::with(chain);
+        let done = desk.quantise(&desk.path("q"), &["--method", "minmax"]);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        let card = Card::from_toml(&std::fs::read_to_string(desk.path("q/card.toml")).unwrap()).unwrap();
+        let count = card.training.get("quantisation.idle_channels_reused");
+        assert_eq!(told.contains("hidden channels are idle"), count.is_some(), "{told}");
+        count.map_or(0, |count| count.parse().unwrap())
+    };
+    let mut dead = chain();
+    dead.layers[0].bias[..2].fill(-9.0);
+    dead.layers[0].bias[2..].fill(1.0);
+    dead.layers[1].bias.fill(9.0);
+    assert_eq!(idle(&dead), 2);
+    dead.layers[0].bias.fill(1.0);
+    assert_eq!(idle(&dead), 0);
 }
 
 #[test]

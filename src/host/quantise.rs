@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use rounding::{Moments, Rounder};
 
 mod rounding;
+mod spread;
 
 /// How to quantise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,14 +60,32 @@ pub fn quantise(chain: &Chain, samples: &[Sample], options: Options) -> Result<I
         return Err(Error::usage("there is no picture to calibrate on"));
     }
     let limit = options.weight_limit()?;
-    let mut quantised = layer_by_layer(chain, samples, limit, |quantised, i, inputs| {
-        step(options.method, &outputs(quantised, i, inputs), quantised.zero(i))
-    });
+    let mut quantised = layer_by_layer(chain, samples, limit, chosen_by(options.method));
     if options.method == Method::Mse {
         refine(&mut quantised, samples);
     }
     quantised.validate()?;
     Ok(quantised)
+}
+
+/// The same network, to be quantised in its place, with the channels that are idle on the samples made copies of busy ones:
+/// together they are rounded more finely. Returns it with the number of channels that were idle.
+///
+/// # Errors
+/// Those of [`quantise`].
+pub fn spread_idle(chain: &Chain, samples: &[Sample], options: Options) -> Result<(Chain, usize)> {
+    let busy = spread::busy(chain, samples);
+    let idle = busy.iter().flatten().filter(|busy| !**busy).count();
+    if idle == 0 {
+        return Ok((chain.clone(), 0));
+    }
+    let rough = quantise(chain, samples, Options { method: Method::PERCENTILE, ..options })?;
+    let steps: Vec<f32> = rough.layers.iter().map(|layer| layer.step).collect();
+    Ok((spread::spread(chain, &busy, &steps), idle))
+}
+
+fn chosen_by(method: Method) -> impl Fn(&IntegerChain, usize, &[Maps<u8>]) -> f32 {
+    move |quantised, i, inputs| step(method, &outputs(quantised, i, inputs), quantised.zero(i))
 }
 
 /// Quantises `chain` with these steps for what its layers give; weights of −`limit` to `limit` steps.
