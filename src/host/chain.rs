@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::frame::Plane;
+use crate::geometry::Size;
 
 mod maps;
 mod store;
@@ -98,6 +99,19 @@ impl Chain {
         sum.shuffle(self.scale)
     }
 
+    /// A network that adds nothing to its base.
+    pub fn nothing(scale: usize) -> Self {
+        let outputs = scale * scale;
+        let layer = Layer { inputs: 1, outputs, weight: vec![0.0; outputs * 9], bias: vec![0.0; outputs] };
+        Self { scale, layers: vec![layer] }
+    }
+
+    /// The base of `low`: bilinear, `scale` times as large.
+    pub fn base(low: &Plane, scale: usize) -> Plane {
+        let size = Size::new(low.size.width * scale, low.size.height * scale);
+        crate::resample::resize(low, size, crate::resample::Filter::Bilinear)
+    }
+
     /// The bilinear base as a 3×3 kernel of r² outputs over an edge-replicated input: `[r·r][3][3]`. Output phase
     /// (i, j) lies at `(i + ½)/r − ½` from the centre of its low-resolution pixel.
     pub fn base_kernel(scale: usize) -> Vec<f32> {
@@ -144,7 +158,6 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Size;
 
     /// Expected values by numpy:
     /// ```python

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::host::chain::Chain;
+use crate::host::chain_loss::Precision;
 use crate::host::loss::Loss;
 use crate::host::net::{Net, Shape};
 use crate::host::optimise::{Adam, Schedule};
@@ -37,6 +38,9 @@ pub struct Recipe {
     /// What an error costs.
     #[serde(default)]
     pub loss: Loss,
+    /// What activations are held in.
+    #[serde(default)]
+    pub precision: Precision,
     /// The merged weights that the run started from, told by their digest; fresh ones where there are none.
     #[serde(default)]
     pub start: Option<String>,
@@ -47,7 +51,7 @@ pub struct Recipe {
 }
 
 /// One line of the run's history.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Steps done.
     pub step: u64,
@@ -55,6 +59,9 @@ pub struct Point {
     pub loss: f32,
     /// PSNR of the averaged weights on the validation folder in dB, where one was given.
     pub psnr: Option<f32>,
+    /// Channels of each hidden layer that answer at all, see [`crate::host::train::alive`].
+    #[serde(default)]
+    pub alive: Vec<usize>,
 }
 
 /// A run between two steps.
@@ -181,6 +188,7 @@ impl Run {
             ("block", format!("{:?}", r.shape.block).to_lowercase()),
             ("degradation", r.degradation.clone()),
             ("loss", format!("{:?}", r.loss)),
+            ("precision", format!("{:?}", r.precision).to_lowercase()),
             ("optimiser", format!("Adam, {course}, average {}", r.decay)),
             ("batch", format!("{} patches of {}x{} low-resolution pixels", r.batch, r.patch, r.patch)),
             ("steps", self.adam.step.to_string()),
@@ -202,28 +210,13 @@ impl Run {
     }
 }
 
+/// Recipes for tests.
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::host::dataset::Dataset;
-    use crate::host::degrade::Degradation;
-    use crate::host::net::Block;
-    use crate::host::train::{Observer, Rhythm, train};
-
-    /// Ends the run at a step, as a power cut between two steps would.
-    struct Stop(u64);
-
-    impl Observer for Stop {
-        fn step(&mut self, _step: u64, _loss: f64) {}
-        fn measured(&mut self, run: &Run) -> Result<bool> {
-            Ok(run.adam.step < self.0)
-        }
-    }
-
-    fn recipe() -> Recipe {
-        Recipe {
-            shape: Shape { scale: 2, channels: 4, blocks: 1, block: Block::Ecb },
+impl Recipe {
+    /// A dozen steps of a network of four channels.
+    pub(crate) fn sketch() -> Self {
+        Self {
+            shape: Shape { scale: 2, channels: 4, blocks: 1, block: crate::host::net::Block::Ecb },
             degradation: "bicubic".into(),
             patch: 8,
             batch: 3,
@@ -232,9 +225,30 @@ mod tests {
             schedule: Schedule::Cosine,
             warm_up: 3,
             loss: Loss::L1,
+            precision: Precision::F32,
             start: None,
             decay: 0.9,
             seed: 5,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::host::dataset::Dataset;
+    use crate::host::degrade::Degradation;
+    use crate::host::train::{Observer, Rhythm, train};
+
+    /// Ends the run at a step, as a power cut between two steps would.
+    struct Stop(u64);
+
+    impl Observer for Stop {
+        fn step(&mut self, _step: u64, _loss: f64) {}
+        fn alarm(&mut self, _what: &str) {}
+        fn measured(&mut self, run: &Run) -> Result<bool> {
+            Ok(run.adam.step < self.0)
         }
     }
 
@@ -254,11 +268,11 @@ mod tests {
         let folder = photographs();
         let data = Dataset::read(folder.path(), 2, 8, Degradation::Bicubic).unwrap();
         let rhythm = Rhythm { measure: 1 };
-        let mut whole = Run::new(recipe(), &Device::Cpu).unwrap();
+        let mut whole = Run::new(Recipe::sketch(), &Device::Cpu).unwrap();
         train(&mut whole, &data, Some(&data), rhythm, &mut Stop(99)).unwrap();
 
         let file = folder.path().join("checkpoint.safetensors");
-        let mut first = Run::new(recipe(), &Device::Cpu).unwrap();
+        let mut first = Run::new(Recipe::sketch(), &Device::Cpu).unwrap();
         train(&mut first, &data, Some(&data), rhythm, &mut Stop(5)).unwrap();
         assert_eq!(first.adam.step, 5);
         first.save(&file).unwrap();
@@ -276,7 +290,7 @@ mod tests {
     fn damaged_checkpoints_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("checkpoint.safetensors");
-        Run::new(recipe(), &Device::Cpu).unwrap().save(&file).unwrap();
+        Run::new(Recipe::sketch(), &Device::Cpu).unwrap().save(&file).unwrap();
         let good = std::fs::read(&file).unwrap();
         for damage in [good[..good.len() / 2].to_vec(), vec![0; 64], Vec::new()] {
             std::fs::write(&file, damage).unwrap();

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_best_score_is_drawn_at_the_top_and_numbers_are_written() {
-        let point = |step, loss, psnr| Point { step, loss, psnr };
+        let point = |step, loss, psnr| Point { step, loss, psnr, alive: Vec::new() };
         let picture = svg("a <run>", &[point(10, 0.05, Some(30.0)), point(20, 0.03, Some(31.5))]);
         assert!(picture.contains("a &lt;run>") && picture.contains("31.5000") && picture.contains("20 steps"));
         let top = format!("{:.1},{MARGIN:.1}", WIDTH - MARGIN);

@@ -10,18 +10,15 @@ use crate::{codec, colour};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// A plane whose samples 0.0..=1.0 are held in 16 bits.
-#[derive(Debug, Clone)]
-struct Samples {
-    size: Size,
-    data: Vec<u16>,
-}
-
-/// A photograph's full-range luma, and the same made small.
+/// A photograph made small, and what bilinear enlargement of that misses: full-range luma in 16 bits a sample.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    high: Samples,
-    low: Samples,
+    /// Low resolution.
+    size: Size,
+    scale: usize,
+    low: Vec<u16>,
+    /// High resolution less the base, shuffled back to low resolution: `[r²][height][width]`.
+    residual: Vec<i16>,
 }
 
 /// Pairs for training or validation.
@@ -40,23 +37,10 @@ pub struct Batch {
     pub target: Vec<f32>,
 }
 
-impl Samples {
-    fn at(&self, x: usize, y: usize) -> f32 {
-        f32::from(self.data[y * self.size.width + x]) / 65535.0
-    }
-
-    /// Luma of interleaved 8-bit red, green and blue.
-    fn from_rgb(pixels: &[u8], size: Size) -> Self {
-        let luma = |p: &[u8]| {
-            let [y, ..] = colour::ycbcr_from_rgb([p[0], p[1], p[2]].map(|v| f32::from(v) / 255.0));
-            (y * 65535.0 + 0.5).clamp(0.0, 65535.0) as u16
-        };
-        Self { size, data: pixels.chunks_exact(3).map(luma).collect() }
-    }
-
-    fn plane(&self) -> Plane {
-        Plane::from_fn(self.size, |x, y| self.at(x, y))
-    }
+/// Full-range luma of interleaved 8-bit red, green and blue.
+fn luma(pixels: &[u8], size: Size) -> Plane {
+    let luma = |p: &[u8]| colour::ycbcr_from_rgb([p[0], p[1], p[2]].map(|v| f32::from(v) / 255.0))[0];
+    Plane { size, data: pixels.chunks_exact(3).map(luma).collect() }
 }
 
 impl Pair {
@@ -70,18 +54,44 @@ impl Pair {
         let rows = pixels.chunks_exact(size.width * 3).take(cut.height);
         let cropped: Vec<u8> = rows.flat_map(|row| &row[..cut.width * 3]).copied().collect();
         let (small, small_size) = degradation.apply(&cropped, cut, 3, scale)?;
-        Ok(Self { high: Samples::from_rgb(&cropped, cut), low: Samples::from_rgb(&small, small_size) })
+        Ok(Self::new(&luma(&cropped, cut), &luma(&small, small_size), scale))
+    }
+
+    fn new(high: &Plane, low: &Plane, scale: usize) -> Self {
+        let low_16 = low.data.iter().map(|v| (v * 65535.0 + 0.5).clamp(0.0, 65535.0) as u16).collect();
+        let mut pair = Self { size: low.size, scale, low: low_16, residual: vec![0; high.size.area()] };
+        let (base, area) = (Chain::base(&pair.low(), scale), pair.size.area());
+        for y in 0..high.size.height {
+            for (x, (high, base)) in high.row(y).iter().zip(base.row(y)).enumerate() {
+                let phase = y % scale * scale + x % scale;
+                let difference = ((high - base) * 32767.0).round() as i16;
+                pair.residual[phase * area + y / scale * pair.size.width + x / scale] = difference;
+            }
+        }
+        pair
     }
 
     /// Low-resolution luma.
     pub fn low(&self) -> Plane {
-        self.low.plane()
+        Plane { size: self.size, data: self.low.iter().map(|&v| f32::from(v) / 65535.0).collect() }
     }
 
     /// High-resolution luma.
     pub fn high(&self) -> Plane {
-        self.high.plane()
+        let (r, area, width) = (self.scale, self.size.area(), self.size.width);
+        let mut high = Chain::base(&self.low(), r);
+        let fine = high.size.width;
+        for (n, value) in high.data.iter_mut().enumerate() {
+            let (x, y) = (n % fine, n / fine);
+            *value += missed(self.residual[(y % r * r + x % r) * area + y / r * width + x / r]);
+        }
+        high
     }
+}
+
+/// A stored residual.
+fn missed(value: i16) -> f32 {
+    f32::from(value) / 32767.0
 }
 
 /// The picture at `path` as interleaved 8-bit red, green and blue; alpha is left out.
@@ -129,7 +139,7 @@ impl Dataset {
     pub fn read(folder: &Path, scale: usize, patch: usize, degradation: Degradation) -> Result<Self> {
         let files = picture_files(folder)?;
         let read = |path: &PathBuf| match Pair::read(path, scale, degradation) {
-            Ok(pair) if pair.low.size.width.min(pair.low.size.height) >= patch => Some(pair),
+            Ok(pair) if pair.size.width.min(pair.size.height) >= patch => Some(pair),
             Ok(_) => {
                 log::warn!("{}: smaller than a patch, left out", path.display());
                 None
@@ -157,8 +167,8 @@ impl Dataset {
         let choices: Vec<_> = (0..count)
             .map(|_| {
                 let pair = &self.pairs[random.below(self.pairs.len())];
-                let x = random.below(pair.low.size.width - patch + 1);
-                let y = random.below(pair.low.size.height - patch + 1);
+                let x = random.below(pair.size.width - patch + 1);
+                let y = random.below(pair.size.height - patch + 1);
                 (pair, x, y, random.below(8))
             })
             .collect();
@@ -168,15 +178,21 @@ impl Dataset {
         let targets = batch.target.par_chunks_exact_mut(area * self.scale * self.scale);
         batch.input.par_chunks_exact_mut(area).zip(targets).zip(choices).for_each(
             |((input, target), (pair, x, y, orientation))| {
-                let turn = |side| move |x, y| oriented(orientation, side, x, y);
-                cut(&pair.low, (x, y), patch, turn(patch), input);
-                let fine = patch * self.scale;
-                let mut high = vec![0.0; fine * fine];
-                cut(&pair.high, (x * self.scale, y * self.scale), fine, turn(fine), &mut high);
-                residual(input, &high, patch, self.scale, target);
+                let first = y * pair.size.width + x;
+                self.cut(pair, &Window { stride: pair.size.width, first, side: patch, orientation }, input, target);
             },
         );
         batch
+    }
+
+    fn cut(&self, pair: &Pair, window: &Window, input: &mut [f32], target: &mut [f32]) {
+        let r = self.scale;
+        window.cut(&pair.low, |v| f32::from(v) / 65535.0, input);
+        for (phase, target) in target.chunks_exact_mut(input.len()).enumerate() {
+            // The r² phases of a pixel turn with it.
+            let (i, j) = oriented(window.orientation, r, phase % r, phase / r);
+            window.cut(&pair.residual[(j * r + i) * pair.size.area()..], missed, target);
+        }
     }
 }
 
@@ -187,34 +203,38 @@ fn oriented(orientation: usize, side: usize, x: usize, y: usize) -> (usize, usiz
     if orientation & 4 == 4 { (y, x) } else { (x, y) }
 }
 
-fn cut(
-    from: &Samples,
-    (left, top): (usize, usize),
+/// A square of a plane, turned.
+struct Window {
+    stride: usize,
+    first: usize,
     side: usize,
-    turn: impl Fn(usize, usize) -> (usize, usize),
-    out: &mut [f32],
-) {
-    for (n, out) in out.iter_mut().enumerate() {
-        let (x, y) = turn(n % side, n / side);
-        *out = from.at(left + x, top + y);
-    }
+    orientation: usize,
 }
 
-/// `target[j·r + i] at (x, y) = high(x·r + i, y·r + j) − base`, with the base's border replicated.
-fn residual(low: &[f32], high: &[f32], patch: usize, scale: usize, target: &mut [f32]) {
-    let (fine, stride) = (patch * scale, patch + 2);
-    let inside = |n: usize| n.saturating_sub(1).min(patch - 1);
-    let padded: Vec<f32> = (0..stride * stride).map(|n| low[inside(n / stride) * patch + inside(n % stride)]).collect();
-    let kernel = Chain::base_kernel(scale);
-    for (phase, (taps, target)) in kernel.chunks_exact(9).zip(target.chunks_exact_mut(patch * patch)).enumerate() {
-        for (y, row) in target.chunks_exact_mut(patch).enumerate() {
-            let fine_row = &high[(y * scale + phase / scale) * fine..][..fine];
-            for (out, sample) in row.iter_mut().zip(fine_row.iter().skip(phase % scale).step_by(scale)) {
-                *out = *sample;
-            }
-            for (t, &tap) in taps.iter().enumerate().filter(|(_, tap)| **tap != 0.0) {
-                let source = &padded[(y + t / 3) * stride + t % 3..][..patch];
-                row.iter_mut().zip(source).for_each(|(out, value)| *out -= tap * value);
+impl Window {
+    /// Pixel (x, y) of `out` is pixel `oriented(x, y)` of the window, row by row of the source.
+    fn cut<T: Copy>(&self, from: &[T], value: impl Fn(T) -> f32, out: &mut [f32]) {
+        let side = self.side;
+        for y in 0..side {
+            let row = &from[self.first + y * self.stride..][..side];
+            // Mirrors and flips are their own inverse; a transposition goes last there, and so first here.
+            let (mirrored, flipped) = (self.orientation & 1 == 1, self.orientation & 2 == 2);
+            let values = row.iter().map(|&v| value(v));
+            if self.orientation & 4 == 4 {
+                let column = if mirrored { side - 1 - y } else { y };
+                let to = out.iter_mut().skip(column).step_by(side);
+                if flipped {
+                    to.zip(values.rev()).for_each(|(to, v)| *to = v);
+                } else {
+                    to.zip(values).for_each(|(to, v)| *to = v);
+                }
+            } else {
+                let to = out[if flipped { side - 1 - y } else { y } * side..][..side].iter_mut();
+                if mirrored {
+                    to.zip(values.rev()).for_each(|(to, v)| *to = v);
+                } else {
+                    to.zip(values).for_each(|(to, v)| *to = v);
+                }
             }
         }
     }
@@ -237,18 +257,40 @@ mod tests {
     #[test]
     fn batches_repeat_with_their_seed_and_pair_low_with_high() {
         // A picture whose low twin is its own mean: a horizontal ramp of 4 levels a low pixel.
-        let size = Size::new(64, 64);
-        let high = Samples { size, data: (0..64 * 64).map(|n| (n % 64) * 1000).collect() };
-        let low = Samples { size: Size::new(16, 16), data: (0..256).map(|n| (n % 16) * 4000 + 1500).collect() };
-        let data = Dataset { scale: 4, pairs: vec![Pair { high, low }] };
+        let high = Plane::from_fn(Size::new(64, 64), |x, _| x as f32 / 65.0);
+        let low = Plane::from_fn(Size::new(16, 16), |x, _| (x as f32 * 4.0 + 1.5) / 65.0);
+        let data = Dataset { scale: 4, pairs: vec![Pair::new(&high, &low, 4)] };
+        let again = data.pairs()[0].high();
+        assert!(again.data.iter().zip(&high.data).all(|(a, b)| (a - b).abs() < 2e-5));
         let batch = data.batch(&mut Random::new(9), 6, 8);
         assert_eq!(batch, data.batch(&mut Random::new(9), 6, 8));
         assert_ne!(batch, data.batch(&mut Random::new(10), 6, 8));
-        // Bilinear enlargement is exact on a ramp, away from the patch's replicated border.
-        for (n, value) in batch.target.iter().enumerate() {
-            let (x, y) = (n % 8, n / 8 % 8);
-            if (1..7).contains(&x) && (1..7).contains(&y) {
-                assert!(value.abs() < 2e-4, "{n}: {value}");
+        // Bilinear enlargement is exact on a ramp, away from the picture's replicated border; patches know their surroundings.
+        let inner = batch.target.iter().filter(|value| value.abs() < 1e-4).count();
+        assert!(inner * 2 > batch.target.len(), "{inner}");
+    }
+
+    #[test]
+    fn a_patch_and_its_residual_turn_together() {
+        let low = Plane::from_fn(Size::new(9, 8), |x, y| ((x * 31 + y * 17) % 23) as f32 / 23.0);
+        let high = Plane::from_fn(Size::new(18, 16), |x, y| ((x * 5 + y * 11) % 19) as f32 / 19.0);
+        let pair = Pair::new(&high, &low, 2);
+        let base = Chain::base(&pair.low(), 2);
+        let data = Dataset { scale: 2, pairs: vec![pair] };
+        for orientation in 0..8 {
+            let window = Window { stride: 9, first: 2 * 9 + 3, side: 4, orientation };
+            let mut batch = Batch { input: vec![0.0; 16], target: vec![0.0; 64] };
+            data.cut(&data.pairs[0], &window, &mut batch.input, &mut batch.target);
+            for n in 0..64 {
+                let (x, y) = (n % 8, n / 8);
+                let (sx, sy) = oriented(orientation, 8, x, y);
+                let truth = high.row(4 + sy)[6 + sx] - base.row(4 + sy)[6 + sx];
+                let got = batch.target[(y % 2 * 2 + x % 2) * 16 + y / 2 * 4 + x / 2];
+                assert!((got - truth).abs() < 5e-5, "{orientation} {x} {y}: {got} {truth}");
+            }
+            for n in 0..16 {
+                let (sx, sy) = oriented(orientation, 4, n % 4, n / 4);
+                assert!((batch.input[n] - low.row(2 + sy)[3 + sx]).abs() < 2e-5, "{orientation} {n}");
             }
         }
     }

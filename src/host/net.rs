@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::host::chain::{Chain, Layer};
-use crate::host::chain_loss::chain_loss;
+use crate::host::chain_loss::{Precision, chain_loss};
 use crate::host::convolution::convolve;
 use crate::host::dataset::Batch;
 use crate::host::loss::Loss;
@@ -95,6 +95,23 @@ impl Shape {
     }
 }
 
+/// Takes the mean off every 3×3 kernel among fresh `values`. Pictures and feature maps are positive: a kernel with a sum
+/// answers mostly to brightness, and the ReLU behind it is dead on nearly all pictures or alive on nearly all of them.
+fn balance(values: &mut [f32], suffix: &str, block: Block, columns: usize) {
+    // How far apart a kernel's nine taps lie.
+    let step = match (suffix, block) {
+        ("kernel", _) | ("expand", Block::Collapsible) => 1,
+        ("squeeze", Block::Ecb) => columns,
+        _ => return,
+    };
+    for group in values.chunks_exact_mut(9 * step) {
+        for first in 0..step {
+            let mean = group.iter().skip(first).step_by(step).sum::<f32>() / 9.0;
+            group.iter_mut().skip(first).step_by(step).for_each(|value| *value -= mean);
+        }
+    }
+}
+
 impl Branches {
     fn new(
         name: &str,
@@ -106,7 +123,9 @@ impl Branches {
     ) -> Result<Self> {
         let mut layer = Self { inputs, outputs, fixed: None, edges: Vec::new(), vars: Vec::new() };
         let mut add = |suffix: &str, shape: &[usize], deviation: f64| -> Result<()> {
-            let values: Vec<f32> = (0..shape.iter().product()).map(|_| (random.normal() * deviation) as f32).collect();
+            let mut values: Vec<f32> =
+                (0..shape.iter().product()).map(|_| (random.normal() * deviation) as f32).collect();
+            balance(&mut values, suffix, block, shape[shape.len() - 1]);
             layer.vars.push((format!("{name}.{suffix}"), Var::from_tensor(&Tensor::from_vec(values, shape, device)?)?));
             Ok(())
         };
@@ -242,7 +261,7 @@ impl Net {
     }
 
     /// The mean `loss` on `batch`, patches of `patch × patch`. One fused operator on the CPU, layer by layer elsewhere.
-    pub fn loss(&self, batch: Batch, patch: usize, loss: Loss) -> candle_core::Result<Tensor> {
+    pub fn loss(&self, batch: Batch, patch: usize, loss: Loss, precision: Precision) -> candle_core::Result<Tensor> {
         let device = self.layers[0].vars[0].1.device();
         if !device.is_cpu() {
             let (n, phases) = (batch.input.len() / (patch * patch), self.shape.scale * self.shape.scale);
@@ -255,7 +274,7 @@ impl Net {
             let (weight, bias) = layer.merge()?;
             parts.extend([weight.flatten_all()?, bias]);
         }
-        chain_loss(&Tensor::cat(&parts, 0)?, self.shape.widths().collect(), batch, patch, loss)
+        chain_loss(&Tensor::cat(&parts, 0)?, self.shape.widths().collect(), batch, patch, loss, precision)
     }
 
     /// The merged network.

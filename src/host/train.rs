@@ -21,6 +21,8 @@ pub struct Rhythm {
 pub trait Observer {
     /// A step was taken; `loss` is its mean cost.
     fn step(&mut self, step: u64, loss: f64);
+    /// The last measurement shows a network that cannot learn, or does not.
+    fn alarm(&mut self, what: &str);
     /// A measurement was made: save the run here. Returning `false` ends the loop after it.
     fn measured(&mut self, run: &Run) -> Result<bool>;
 }
@@ -36,6 +38,7 @@ pub fn train(
     rhythm: Rhythm,
     observer: &mut dyn Observer,
 ) -> Result<()> {
+    let base = validation.map(|pairs| psnr(&Chain::nothing(run.recipe.shape.scale), pairs));
     let (mut total, mut count) = (0.0, 0u64);
     while run.adam.step < run.recipe.steps {
         let loss = step(run, data)?;
@@ -47,9 +50,17 @@ pub fn train(
         count += 1;
         observer.step(run.adam.step, loss);
         if run.adam.step.is_multiple_of(rhythm.measure.max(1)) || run.adam.step == run.recipe.steps {
-            let psnr = validation.map(|v| Ok::<_, Error>(psnr(&run.averaged()?.merge()?, v) as f32)).transpose()?;
-            run.history.push(Point { step: run.adam.step, loss: (total / count as f64) as f32, psnr });
+            let average = run.averaged()?.merge()?;
+            run.history.push(Point {
+                step: run.adam.step,
+                loss: (total / count as f64) as f32,
+                psnr: validation.map(|pairs| psnr(&average, pairs) as f32),
+                alive: alive(&average, validation.unwrap_or(data)),
+            });
             (total, count) = (0.0, 0);
+            if let Some(what) = trouble(run, base) {
+                observer.alarm(&what);
+            }
             if !observer.measured(run)? {
                 return Ok(());
             }
@@ -63,11 +74,24 @@ fn step(run: &mut Run, data: &Dataset) -> Result<f64> {
     let recipe = &run.recipe;
     let batch = data.batch(&mut run.random, recipe.batch, recipe.patch);
     // The pixel shuffle permutes, and a mean does not mind: the loss is taken before it.
-    let loss = run.net.loss(batch, recipe.patch, recipe.loss)?;
+    let loss = run.net.loss(batch, recipe.patch, recipe.loss, recipe.precision)?;
     let gradients = loss.backward()?;
     let rate = recipe.rate * recipe.schedule.share(run.adam.step, recipe.steps, recipe.warm_up);
     run.adam.update(run.net.variables().map(|(_, var)| var), &gradients, rate)?;
     Ok(f64::from(loss.to_scalar::<f32>()?))
+}
+
+/// What is wrong with the network after the last measurement: most of a layer dead, or no gain over `base`, the score
+/// without any network, once the rate has passed its warm-up.
+fn trouble(run: &Run, base: Option<f64>) -> Option<String> {
+    let point = run.history.last()?;
+    let dying = point.alive.iter().position(|&alive| 2 * alive < run.recipe.shape.channels);
+    if let Some(layer) = dying {
+        let (alive, channels) = (point.alive[layer], run.recipe.shape.channels);
+        return Some(format!("only {alive} of {channels} channels of layer {layer} ever answer"));
+    }
+    let stalled = point.step > 2 * run.recipe.warm_up && f64::from(point.psnr?) < base? + 0.05;
+    stalled.then(|| format!("no better than bilinear enlargement after {} steps", point.step))
 }
 
 /// Mean PSNR of `chain` over the pairs in dB, on studio-range luma with a border of r pixels cut, not rounded to 8 bits:
@@ -94,22 +118,108 @@ pub fn psnr(chain: &Chain, pairs: &Dataset) -> f64 {
 /// `chain` run over a whole plane by the training kernels.
 pub fn enlarge(chain: &Chain, low: &Plane) -> Plane {
     let (size, r) = (low.size, chain.scale);
-    let kernel = Conv::new(Level::best(), 3, size.width, size.height);
+    let residual = residual(chain, low, |_| ());
+    let base = Chain::base(low, r);
+    Plane::from_fn(base.size, |fx, fy| {
+        let phase = (fy % r) * r + fx % r;
+        base.row(fy)[fx] + residual[phase * size.area() + (fy / r) * size.width + fx / r]
+    })
+}
+
+/// The last layer's r² maps; `observe` sees every hidden layer's.
+fn residual(chain: &Chain, low: &Plane, mut observe: impl FnMut(&[f32])) -> Vec<f32> {
+    let kernel = Conv::new(Level::best(), 3, low.size.width, low.size.height);
     let (mut sheet, mut scratch) = (Sheet::default(), Vec::new());
     let mut x = low.data.clone();
     for (i, layer) in chain.layers.iter().enumerate() {
         let packed = Packed::new(&layer.weight, layer.outputs, layer.inputs, 3);
+        let hidden = i + 1 < chain.layers.len();
         kernel.lay(&x, None, layer.inputs, &mut sheet);
-        x = vec![0.0; layer.outputs * size.area()];
-        kernel.forward(&sheet, &packed, &layer.bias, i + 1 < chain.layers.len(), &mut scratch, &mut x);
+        x = vec![0.0; layer.outputs * low.size.area()];
+        kernel.forward(&sheet, &packed, &layer.bias, hidden, &mut scratch, &mut x);
+        if hidden {
+            observe(&x);
+        }
     }
-    let base = crate::resample::resize(
-        low,
-        crate::geometry::Size::new(size.width * r, size.height * r),
-        crate::resample::Filter::Bilinear,
-    );
-    Plane::from_fn(base.size, |fx, fy| {
-        let phase = (fy % r) * r + fx % r;
-        base.row(fy)[fx] + x[phase * size.area() + (fy / r) * size.width + fx / r]
-    })
+    x
+}
+
+/// For every hidden layer, how many of its channels are alive: positive somewhere on the first few pairs. A ReLU that never
+/// answers gets no gradient and seldom comes back.
+pub fn alive(chain: &Chain, pairs: &Dataset) -> Vec<usize> {
+    const PAIRS: usize = 4;
+    let mut lives: Vec<Vec<bool>> = chain.layers.iter().map(|layer| vec![false; layer.outputs]).collect();
+    lives.pop();
+    for pair in pairs.pairs().iter().take(PAIRS) {
+        let low = pair.low();
+        let mut layers = lives.iter_mut();
+        residual(chain, &low, |maps| {
+            for (alive, map) in layers.next().into_iter().flatten().zip(maps.chunks_exact(low.size.area())) {
+                *alive |= map.iter().any(|&value| value > 0.0);
+            }
+        });
+    }
+    lives.iter().map(|layer| layer.iter().filter(|&&alive| alive).count()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::host::checkpoint::Recipe;
+    use crate::host::degrade::Degradation;
+    use candle_core::Device;
+
+    #[derive(Default)]
+    struct Listener(Vec<String>);
+
+    impl Observer for Listener {
+        fn step(&mut self, _step: u64, _loss: f64) {}
+        fn alarm(&mut self, what: &str) {
+            self.0.push(what.to_string());
+        }
+        fn measured(&mut self, _run: &Run) -> Result<bool> {
+            Ok(true)
+        }
+    }
+
+    fn alarms(rate: f64, folder: &std::path::Path) -> (Run, Vec<String>) {
+        let data = Dataset::read(folder, 2, 16, Degradation::Bicubic).unwrap();
+        let recipe = Recipe { rate, steps: 60, warm_up: 20, patch: 16, batch: 4, ..Recipe::sketch() };
+        let mut run = Run::new(recipe, &Device::Cpu).unwrap();
+        let mut listener = Listener::default();
+        train(&mut run, &data, Some(&data), Rhythm { measure: 20 }, &mut listener).unwrap();
+        (run, listener.0)
+    }
+
+    #[test]
+    fn a_network_that_dies_raises_the_alarm_and_one_that_learns_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = image::RgbImage::from_fn(64, 64, |x, y| {
+            let value = if (x / 5 + y / 7) % 2 == 0 { 40 } else { 200 };
+            image::Rgb([value + (x % 3) as u8, value, value + (y % 5) as u8])
+        });
+        picture.save(folder.path().join("checks.png")).unwrap();
+        let (run, quiet) = alarms(3e-3, folder.path());
+        assert!(quiet.is_empty(), "{quiet:?} {:?}", run.history);
+        assert_eq!(run.history.last().unwrap().alive, [4, 4]);
+        let (run, loud) = alarms(1.0, folder.path());
+        assert!(loud.iter().any(|what| what.contains("channels of layer")), "{loud:?} {:?}", run.history);
+    }
+
+    #[test]
+    fn a_network_that_adds_nothing_has_no_channel_alive() {
+        let data = tempfile::tempdir().unwrap();
+        image::GrayImage::from_fn(32, 32, |x, y| image::Luma([(x * y % 251) as u8]))
+            .save(data.path().join("a.png"))
+            .unwrap();
+        let pairs = Dataset::read(data.path(), 2, 8, Degradation::Bicubic).unwrap();
+        let mut chain = Chain::sketch(2, &[6, 6]);
+        assert!(alive(&chain, &pairs).iter().all(|&n| n > 0));
+        chain.layers[0].weight[..9 * 2].fill(-1.0);
+        chain.layers[0].bias[..2].fill(0.0);
+        chain.layers[1].bias.fill(-1e6);
+        let alive = alive(&chain, &pairs);
+        assert!(alive[0] <= 4 && alive[1] == 0, "{alive:?}");
+    }
 }

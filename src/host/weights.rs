@@ -23,27 +23,11 @@ pub fn load(path: &Path) -> Result<(Chain, Recipe)> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::host::loss::Loss;
-    use crate::host::net::{Block, Shape};
-    use crate::host::optimise::Schedule;
+    use crate::host::checkpoint::Recipe;
 
     #[test]
     fn a_checkpoint_gives_its_averaged_weights_and_a_chain_itself() {
-        let recipe = crate::host::checkpoint::Recipe {
-            shape: Shape { scale: 2, channels: 3, blocks: 1, block: Block::Ecb },
-            degradation: "bicubic".into(),
-            loss: Loss::L1,
-            start: None,
-            patch: 8,
-            batch: 1,
-            steps: 1,
-            rate: 1e-3,
-            schedule: Schedule::Constant,
-            warm_up: 0,
-            decay: 0.9,
-            seed: 4,
-        };
-        let run = Run::new(recipe, &Device::Cpu).unwrap();
+        let run = Run::new(Recipe::sketch(), &Device::Cpu).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (checkpoint, merged) = (folder.path().join("checkpoint"), folder.path().join("merged"));
         run.save(&checkpoint).unwrap();
