@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
+mod skip;
+
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 fn evaluate(arguments: &[&str]) -> Output {
@@ -39,12 +41,7 @@ fn text(path: &Path) -> &str {
 // judge.py baseline --kind bicubic --in SET/LR_x4 --out OUT && judge.py score --hr SET/HR --sr OUT
 #[test]
 fn bicubic_scores_what_it_scores_in_the_papers() {
-    let data = std::env::var_os("UPRES_DATA")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
-    if !data.join("bench").is_dir() {
-        println!("skipped: no benchmark sets in {} (set UPRES_DATA)", data.display());
-        return;
-    }
+    let Some(data) = skip::folder("UPRES_DATA", "shared/data") else { return };
     let folders = ["Set5", "Set14", "BSD100"].map(|set| data.join("bench").join(set));
     let report = json(&["bicubic", "--on", text(&folders[0]), "--on", text(&folders[1]), "--on", text(&folders[2])]);
     let expected =

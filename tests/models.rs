@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
+mod skip;
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::{Command, Output};
 use upres::card::{Precision, Tiling};
 use upres::geometry::Size;
@@ -25,17 +26,6 @@ struct Expected {
     deviation: f64,
 }
 
-/// The folder of foreign models, if it is there.
-fn peers() -> Option<PathBuf> {
-    let folder = std::env::var_os("UPRES_PEERS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/peers/models"), PathBuf::from);
-    if !folder.is_dir() {
-        println!("skipped: no foreign models at {} (set UPRES_PEERS)", folder.display());
-        return None;
-    }
-    Some(folder)
-}
-
 fn noise(count: usize) -> Vec<f32> {
     let mut state = 1_u32;
     let next = |_| {
@@ -50,12 +40,12 @@ const QUICK_MAC: f64 = 10e9;
 
 #[test]
 fn foreign_models_give_what_onnx_runtime_gives() {
-    let Some(folder) = peers() else { return };
+    let Some(folder) = skip::folder("UPRES_PEERS", "shared/peers/models") else { return };
     let expected: BTreeMap<String, Expected> = serde_json::from_str(include_str!("data/peers.json")).unwrap();
     for (file, expected) in expected {
         let path = folder.join(&file);
         if !path.is_file() {
-            println!("skipped: no {}", path.display());
+            skip::skip(&format!("no {}", path.display()));
             continue;
         }
         // Networks with random weights do not show their range; the others do.
@@ -106,7 +96,7 @@ fn upres(arguments: &[&str]) -> Output {
 
 #[test]
 fn instance_normalisation_is_recognised_and_tiles_are_refused_with_the_reason() {
-    let Some(folder) = peers() else { return };
+    let Some(folder) = skip::folder("UPRES_PEERS", "shared/peers/models") else { return };
     let path = folder.join("Fast-SRGAN_x4.onnx");
     let generator = TractGenerator::open(&path, &Overrides::default()).unwrap();
     let Tiling::Whole(reason) = &generator.card().tiling else { panic!("{:?}", generator.card().tiling) };
@@ -122,7 +112,7 @@ fn instance_normalisation_is_recognised_and_tiles_are_refused_with_the_reason() 
 /// Receptive fields by hand: sums of kernel radii (dilated, at the grid where each layer works).
 #[test]
 fn receptive_fields_and_weights_of_published_networks() {
-    let Some(folder) = peers() else { return };
+    let Some(folder) = skip::folder("UPRES_PEERS", "shared/peers/models") else { return };
     // ESPCN: 5×5, 3×3, 3×3. The compact networks: one 3×3 a layer, 18 and 34 of them.
     let facts = [
         ("ESPCN_x4.onnx", 4, 24_752),
@@ -139,7 +129,7 @@ fn receptive_fields_and_weights_of_published_networks() {
 
 #[test]
 fn bench_prints_what_scripts_read() {
-    let Some(folder) = peers() else { return };
+    let Some(folder) = skip::folder("UPRES_PEERS", "shared/peers/models") else { return };
     let model = folder.join("ESPCN_x4.onnx");
     let shown = upres(&[
         "bench",

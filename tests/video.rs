@@ -2,6 +2,8 @@
 //! Needs ffmpeg with libx264; says that it was skipped where there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod skip;
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ impl Stage {
     fn new() -> Option<Self> {
         let encoders = Command::new("ffmpeg").args(["-hide_banner", "-encoders"]).output().ok();
         if !encoders.is_some_and(|output| String::from_utf8_lossy(&output.stdout).contains("libx264")) {
-            println!("skipped: no ffmpeg with libx264 on this machine");
+            skip::skip("no ffmpeg with libx264 on this machine");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

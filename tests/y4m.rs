@@ -1,6 +1,8 @@
 //! Y4M through the program's pipes, between the ffmpegs of this machine where there are any.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod skip;
+
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -30,7 +32,7 @@ fn ffmpeg(arguments: &str, input: Vec<u8>) -> Vec<u8> {
 fn has_ffmpeg() -> bool {
     let found = Command::new("ffmpeg").arg("-version").output().is_ok();
     if !found {
-        println!("skipped: no ffmpeg on this machine");
+        skip::skip("no ffmpeg on this machine");
     }
     found
 }

@@ -8,6 +8,7 @@ pub mod convolution;
 pub mod curve;
 pub mod dataset;
 pub mod degrade;
+mod eager;
 pub mod export;
 pub mod fine_tune;
 pub mod integer;

@@ -7,6 +7,8 @@
 pub mod bf16;
 mod body;
 pub mod conv;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod lanes;
 
 /// Which instructions the kernels may use. Chosen once, then handed down, so that tests can loop over all of them.

@@ -18,6 +18,7 @@ fn bench() -> Option<PathBuf> {
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data")), PathBuf::from);
     let bench = data.join("bench");
     if !bench.is_dir() {
+        assert!(std::env::var_os("UPRES_SKIP").is_none_or(|word| word != "never"), "no {}", bench.display());
         println!("skipped: no benchmark sets in {} (set UPRES_DATA)", data.display());
         return None;
     }

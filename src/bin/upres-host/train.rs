@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "bicubic")]
     degradation: Degradation,
     /// Low-resolution side of a training patch
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 40)]
     patch: usize,
     /// Patches a step
     #[arg(long, default_value_t = 16)]
@@ -50,14 +50,14 @@ pub(crate) struct Args {
     /// Steps in all
     #[arg(long, default_value_t = 100_000)]
     steps: u64,
-    /// Peak learning rate of Adam
+    /// Peak learning rate of Adam; wide networks want less: 4e-4 for 32 channels
     #[arg(long, default_value_t = 1e-3)]
     rate: f64,
     /// Course of the learning rate: constant or cosine
     #[arg(long, default_value = "cosine", value_parser = parse_schedule)]
     schedule: Schedule,
     /// Steps in which the rate rises to its peak
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 2000)]
     warm_up: u64,
     /// What an error costs: l1, or l2 for the last steps of a run
     #[arg(long, default_value = "l1", value_parser = parse_loss)]

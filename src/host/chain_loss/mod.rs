@@ -6,14 +6,13 @@
 
 use crate::error::Error;
 use crate::host::dataset::Batch;
+use crate::host::eager::{eager, over_images};
 use crate::host::loss::Loss;
 use crate::kernel::Level;
 use crate::kernel::bf16::Tiles;
 use crate::kernel::conv::{Conv, Packed, Sheet};
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
 
 mod bf16;
 
@@ -25,8 +24,6 @@ struct ChainLoss {
     batch: Batch,
     patch: usize,
     loss: Loss,
-    precision: Precision,
-    gradient: Mutex<Vec<f32>>,
 }
 
 /// What activations, kernels and deltas are held in while training. Weights, sums and gradients are f32 throughout.
@@ -70,7 +67,22 @@ pub fn chain_loss(
     if parameters.elem_count() != expected || batch.target.len() != images * patch * patch * last || images == 0 {
         bail!("{} parameters and {} targets do not fit the chain", parameters.elem_count(), batch.target.len());
     }
-    parameters.contiguous()?.apply_op1(ChainLoss { widths, batch, patch, loss, precision, gradient: Mutex::default() })
+    let samples = batch.target.len() as f64;
+    let job = ChainLoss { widths, batch, patch, loss };
+    eager(parameters, |parameters| {
+        let (total, gradient) = match precision {
+            Precision::F32 => {
+                let layers = job.layers(parameters);
+                over_images(images, expected, |space, n, gradient| job.image(n, &layers, space, gradient))
+            }
+            Precision::Bf16 => {
+                let tiles = Tiles::fast().unwrap_or(Tiles::Scalar);
+                let layers = bf16::Layers::new(&job, parameters);
+                over_images(images, expected, |space, n, out| job.image_bf16(tiles, n, &layers, space, out))
+            }
+        };
+        (total / samples, gradient)
+    })
 }
 
 /// The kernel and the bias of each layer among flat `parameters`.
@@ -156,54 +168,6 @@ impl ChainLoss {
             total += f64::from(sum);
         }
         total
-    }
-}
-
-impl CustomOp1 for ChainLoss {
-    fn name(&self) -> &'static str {
-        "upres-chain-loss"
-    }
-
-    fn cpu_fwd(&self, parameters: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (CpuStorage::F32(data), Some((from, to))) = (parameters, layout.contiguous_offsets()) else {
-            bail!("the chain takes contiguous f32 parameters");
-        };
-        let parameters = &data[from..to];
-        let images = self.batch.input.len() / (self.patch * self.patch);
-        let mut shares: Vec<(f64, Vec<f32>)> = vec![(0.0, vec![0.0; parameters.len()]); images];
-        let each = shares.par_iter_mut().enumerate();
-        match self.precision {
-            Precision::F32 => {
-                let layers = self.layers(parameters);
-                each.for_each_init(Workspace::default, |space, (n, (error, gradient))| {
-                    *error = self.image(n, &layers, space, gradient);
-                });
-            }
-            Precision::Bf16 => {
-                let tiles = Tiles::fast().unwrap_or(Tiles::Scalar);
-                let layers = bf16::Layers::new(self, parameters);
-                each.for_each_init(bf16::Workspace::default, |space, (n, (error, gradient))| {
-                    *error = self.image_bf16(tiles, n, &layers, space, gradient);
-                });
-            }
-        }
-        // In the batch's order, so that the number of threads does not show.
-        let (mut total, mut sum) = (0.0, vec![0.0; parameters.len()]);
-        for (error, gradient) in shares {
-            total += error;
-            sum.iter_mut().zip(gradient).for_each(|(sum, share)| *sum += share);
-        }
-        *self.gradient.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = sum;
-        Ok((CpuStorage::F32(vec![(total / self.batch.target.len() as f64) as f32]), Shape::from(())))
-    }
-
-    fn bwd(&self, parameters: &Tensor, _loss: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
-        if !matches!(&*parameters.storage_and_layout().0, Storage::Cpu(_)) {
-            bail!("the chain's gradient is on the CPU");
-        }
-        let gradient = std::mem::take(&mut *self.gradient.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let gradient = Tensor::from_vec(gradient, parameters.shape(), parameters.device())?;
-        Ok(Some(gradient.broadcast_mul(upstream)?))
     }
 }
 

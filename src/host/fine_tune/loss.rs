@@ -6,11 +6,10 @@
 //! for them the very gradient of LSQ (Esser 2020): `∂(t·q)/∂t = q − u` inside the range and q where it is clamped.
 
 use crate::host::dataset::Batch;
+use crate::host::eager::{eager, over_images};
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
+use candle_core::{Result, Tensor, bail};
 
 /// Channels in and out of each layer.
 pub(super) type Widths = Vec<(usize, usize)>;
@@ -19,7 +18,6 @@ struct RoundedLoss {
     widths: Widths,
     batch: Batch,
     patch: usize,
-    gradient: Mutex<Vec<f32>>,
 }
 
 /// The mean absolute error of the rounded chain on `batch`, whose input counts in quantised steps.
@@ -35,7 +33,14 @@ pub(super) fn rounded_loss(parameters: &Tensor, widths: Widths, batch: Batch, pa
     if parameters.elem_count() != expected || batch.target.len() != images * patch * patch * last || images == 0 {
         bail!("{} parameters and {} targets do not fit the chain", parameters.elem_count(), batch.target.len());
     }
-    parameters.contiguous()?.apply_op1(RoundedLoss { widths, batch, patch, gradient: Mutex::default() })
+    let samples = batch.target.len() as f64;
+    let job = RoundedLoss { widths, batch, patch };
+    eager(parameters, |parameters| {
+        let (layers, step) = (job.layers(parameters), parameters[expected - 1]);
+        let (total, gradient) =
+            over_images(images, expected, |space, n, gradient| job.image(n, &layers, step, space, gradient));
+        (total / samples, gradient)
+    })
 }
 
 /// One layer's weights, packed both ways.
@@ -146,39 +151,5 @@ fn round(outputs: &mut [f32], (low, high): (f32, f32), rounded: &mut Vec<f32>) {
     for (u, q) in outputs.iter_mut().zip(rounded) {
         *q = (u.clamp(low, high) + SHIFT) - SHIFT;
         *u = if *u > low && *u < high { 1.0 } else { 0.0 };
-    }
-}
-
-impl CustomOp1 for RoundedLoss {
-    fn name(&self) -> &'static str {
-        "upres-rounded-loss"
-    }
-
-    fn cpu_fwd(&self, parameters: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (CpuStorage::F32(data), Some((from, to))) = (parameters, layout.contiguous_offsets()) else {
-            bail!("the chain takes contiguous f32 parameters");
-        };
-        let layers = self.layers(&data[from..to]);
-        let step = data[to - 1];
-        let images = self.batch.input.len() / (self.patch * self.patch);
-        let mut shares: Vec<(f64, Vec<f32>)> = vec![(0.0, Vec::new()); images];
-        shares.par_iter_mut().enumerate().for_each_init(Workspace::default, |space, (n, (error, gradient))| {
-            *gradient = vec![0.0; to - from];
-            *error = self.image(n, &layers, step, space, gradient);
-        });
-        // In the batch's order, so that the number of threads does not show.
-        let (mut total, mut sum) = (0.0, vec![0.0; to - from]);
-        for (error, gradient) in shares {
-            total += error;
-            sum.iter_mut().zip(gradient).for_each(|(sum, share)| *sum += share);
-        }
-        *self.gradient.lock().unwrap_or_else(PoisonError::into_inner) = sum;
-        Ok((CpuStorage::F32(vec![(total / self.batch.target.len() as f64) as f32]), Shape::from(())))
-    }
-
-    fn bwd(&self, parameters: &Tensor, _loss: &Tensor, upstream: &Tensor) -> Result<Option<Tensor>> {
-        let gradient = std::mem::take(&mut *self.gradient.lock().unwrap_or_else(PoisonError::into_inner));
-        let gradient = Tensor::from_vec(gradient, parameters.shape(), parameters.device())?;
-        Ok(Some(gradient.broadcast_mul(upstream)?))
     }
 }

@@ -58,7 +58,11 @@ impl Finish<'_> {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn avx512(&self, sums: &Sums, lines: &mut [Line], first: usize) {
-        use std::arch::x86_64::*;
+        use std::arch::x86_64::{
+            __m512bh, __m512i, _mm512_add_ps, _mm512_cmpgt_epi16_mask, _mm512_cvtne2ps_pbh, _mm512_load_si512,
+            _mm512_loadu_ps, _mm512_maskz_mov_epi16, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_si512,
+            _mm512_store_si512,
+        };
         let floor = _mm512_set1_ps(if self.relu { 0.0 } else { f32::NEG_INFINITY });
         // SAFETY: `place` stays within four tiles for n < 32; `run` has checked the lines.
         unsafe {
@@ -138,7 +142,12 @@ pub(super) fn sum_pairs(tiles: Tiles, pairs: &[Line], first: usize, step: usize,
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod vector {
     use super::Line;
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m512bh, __m512i, _mm256_loadu_si256, _mm512_add_ps, _mm512_castsi256_si512, _mm512_dpbf16_ps,
+        _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_permutex2var_epi16, _mm512_permutexvar_epi16,
+        _mm512_set1_epi16, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_store_si512,
+        _mm512_storeu_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    };
 
     /// Lane 2c takes channel c of the first position, lane 2c + 1 that of the second, `from` channels on in both.
     const fn interleave(second: i16) -> [i16; 32] {

@@ -28,17 +28,11 @@ fn levels() -> impl Iterator<Item = Tiles> {
 
 #[test]
 fn rounding_goes_to_the_nearest_and_ties_to_even() {
-    // 8 bits of mantissa: between 1 and 2 the step is 1/128.
-    let cases = [
-        (1.0, 1.0),
-        (1.003, 1.0),
-        (1.005, 1.007_812_5),
-        (1.003_906_25, 1.0),
-        (1.011_718_75, 1.015_625),
-        (-1.005, -1.007_812_5),
-    ];
-    for (value, expected) in cases {
-        assert_eq!(widen(round(value)), expected, "{value}");
+    // 8 bits of mantissa: between 1 and 2 the step is 1/128, given here in 1/512 above 1.
+    for (above, expected) in [(0, 0), (1, 0), (2, 0), (3, 4), (5, 4), (6, 8), (7, 8), (10, 8)] {
+        let value = |n: u16| 1.0 + f32::from(n) / 512.0;
+        assert_eq!(widen(round(value(above))).to_bits(), value(expected).to_bits(), "{above}");
+        assert_eq!(widen(round(-value(above))).to_bits(), (-value(expected)).to_bits(), "{above}");
     }
 }
 
@@ -150,9 +144,9 @@ fn convolutions_and_gradients_equal_the_textbook() {
         let delta = rounded(co * w * h, 4);
         let truth = direct(&image, &weight, (w, h), (ci, co));
         let mut mirrored = vec![0.0; ci * co * 9];
-        for n in 0..mirrored.len() {
+        for (n, value) in mirrored.iter_mut().enumerate() {
             let (i, o, tap) = (n / 9 / co, n / 9 % co, n % 9);
-            mirrored[n] = weight[(o * ci + i) * 9 + 8 - tap];
+            *value = weight[(o * ci + i) * 9 + 8 - tap];
         }
         let back = direct(&delta, &mirrored, (w, h), (co, ci));
         for level in levels() {
