@@ -25,6 +25,14 @@ def table(peer, rows, unit, better):
           f"{better} {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
+def run(command):
+    """The standard output of `command`; its own words where it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return done.stdout
+
+
 def ratio(theirs, ours, unit):
     return theirs / ours if unit == "ms" else ours / theirs
 
@@ -48,7 +56,7 @@ def onnxruntime(options):
             times.append(1000 * (time.perf_counter() - start))
         command = ["target/release/upres", "bench", "--model", options.model, "--size", options.size,
                    "--threads", str(options.threads), "--frames", str(options.frames), "--json"]
-        ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["frame_ms"]
+        ours = json.loads(run(command))["frame_ms"]
         if burst:  # the first warms both up
             rows.append((statistics.median(times), statistics.median(ours)))
     table("ONNX Runtime", rows, "ms", "ONNX Runtime / upres")
@@ -85,7 +93,7 @@ def pytorch(options):
                        "--channels", str(options.channels), "--blocks", str(options.blocks),
                        "--batch", str(options.batch), "--patch", str(options.patch),
                        "--steps", str(options.steps), "--measure", str(options.steps)]
-            lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+            lines = run(command).splitlines()
         rows.append((theirs, json.loads(lines[-1])["steps_per_second"]))
     table("PyTorch", rows, "steps/s", "upres / PyTorch")
 

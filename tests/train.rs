@@ -34,8 +34,10 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_upres-host"));
         command.arg("train").arg(&self.photographs).arg("--validation").arg(&self.photographs);
         command.arg("-o").arg(self.folder.path().join(run));
-        let shape = ["--scale", "2", "--channels", "6", "--blocks", "1", "--patch", "12", "--batch", "3"];
-        command.args(shape).args(["--warm-up", "10", "--measure", "10", "--json"]).args(options);
+        let usual =
+            ["--scale=2", "--channels=6", "--blocks=1", "--patch=12", "--batch=3", "--warm-up=10", "--measure=10"];
+        let other = |usual: &&&str| !options.iter().any(|option| Some(*option) == usual.split('=').next());
+        command.args(usual.iter().filter(other)).arg("--json").args(options);
         command
     }
 
@@ -57,7 +59,7 @@ fn complaint(command: Command) -> String {
 #[test]
 fn a_killed_run_goes_on_to_the_weights_of_one_left_alone() {
     let desk = Desk::new();
-    let options = ["--steps", "60"];
+    let options = ["--steps", "600"];
     assert!(output(desk.train("whole", &options)).status.success());
     let mut child = desk.train("cut", &options).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -71,6 +73,9 @@ fn a_killed_run_goes_on_to_the_weights_of_one_left_alone() {
     assert!(complaint(desk.train("cut", &options)).contains("--resume"), "a run is not overwritten");
     let resumed = output(desk.train("cut", &[&options[..], &["--resume"]].concat()));
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    let first = String::from_utf8(resumed.stdout).unwrap().lines().next().map(str::to_string).unwrap();
+    let first: Value = serde_json::from_str(&first).unwrap();
+    assert!((30..600).contains(&first["step"].as_u64().unwrap()), "the kill came in the middle: {first}");
     assert_eq!(desk.weights("cut"), desk.weights("whole"));
     let curve = std::fs::read_to_string(desk.folder.path().join("cut/curve.svg")).unwrap();
     assert!(curve.starts_with("<svg") && curve.contains("PSNR"));

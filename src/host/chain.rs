@@ -199,6 +199,17 @@ mod tests {
         }
     }
 
+    /// Training takes its targets from one, the exported graph computes the other.
+    #[test]
+    fn the_base_kernel_gives_the_base() {
+        let low = Plane::from_fn(Size::new(7, 5), |x, y| ((x * 31 + y * 17) % 23) as f32 / 23.0);
+        for scale in 2..=4 {
+            let nothing = Chain::nothing(scale).forward(&low);
+            let base = Chain::base(&low, scale);
+            assert!(nothing.data.iter().zip(&base.data).all(|(a, b)| (a - b).abs() < 1e-6), "{scale}");
+        }
+    }
+
     #[test]
     fn base_kernel_is_bilinear() {
         let kernel = Chain::base_kernel(4);

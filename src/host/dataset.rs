@@ -10,6 +10,9 @@ use crate::{codec, colour};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
+/// Low-resolution side from which a picture has something inside the border that a score leaves out.
+pub const SCORED_SIDE: usize = 3;
+
 /// A photograph made small, and what bilinear enlargement of that misses: full-range luma in 16 bits a sample.
 #[derive(Debug, Clone)]
 pub struct Pair {

@@ -18,7 +18,8 @@ impl Loss {
     /// The cost of `difference` and its derivative.
     pub fn cost(self, difference: f32) -> (f32, f32) {
         match self {
-            Self::L1 => (difference.abs(), if difference > 0.0 { 1.0 } else { -1.0 }),
+            Self::L1 if difference == 0.0 => (0.0, 0.0),
+            Self::L1 => (difference.abs(), difference.signum()),
             Self::L2 => (difference * difference, 2.0 * difference),
         }
     }

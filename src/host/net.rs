@@ -213,9 +213,34 @@ impl Net {
                 _ if i > 0 && shape.block != Block::Plain => 0.3,
                 _ => 1.0,
             };
-            Branches::new(&format!("layer.{i}"), widths, gain, shape.block, random, device)
+            // Of one input a branch has many more ways than there are taps to move: Adam would move them all at once, and kill.
+            let block = if i == 0 { Block::Plain } else { shape.block };
+            Branches::new(&format!("layer.{i}"), widths, gain, block, random, device)
         });
         Ok(Self { shape, layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// Gives the channels of `chain` that are dead by `alive` (a list a hidden layer) fresh kernels, and lets nobody listen to
+    /// them yet (Sokar 2023, "The dormant neuron phenomenon"): what the network gives stays as it was, and they can learn.
+    /// Returns their number.
+    pub fn revive(chain: &mut Chain, alive: &[Vec<bool>], random: &mut Random) -> usize {
+        let mut revived = 0;
+        for (n, alive) in alive.iter().enumerate() {
+            for channel in (0..alive.len()).filter(|&channel| !alive[channel]) {
+                let layer = &mut chain.layers[n];
+                let row = layer.inputs * 9;
+                let deviation = (2.0 / row as f64).sqrt();
+                let kernels = &mut layer.weight[channel * row..][..row];
+                kernels.iter_mut().for_each(|weight| *weight = (random.normal() * deviation) as f32);
+                balance(kernels, "kernel", Block::Plain, row);
+                layer.bias[channel] = 0.0;
+                let next = &mut chain.layers[n + 1];
+                let listeners = next.weight.chunks_exact_mut(next.inputs * 9);
+                listeners.for_each(|kernels| kernels[channel * 9..][..9].fill(0.0));
+                revived += 1;
+            }
+        }
+        revived
     }
 
     /// A network of `block`s that merges into `chain`: fresh branches, and a 3×3 kernel that makes up the difference.
@@ -360,6 +385,23 @@ mod tests {
             }
             let worst = (merged - unmerged).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(worst < 2e-5, "{block:?}: {worst}");
+        }
+    }
+
+    #[test]
+    fn fresh_kernels_sum_to_zero_beside_the_identity() {
+        for block in [Block::Plain, Block::Ecb, Block::Collapsible] {
+            let shape = Shape { scale: 2, channels: 6, blocks: 2, block };
+            let chain = Net::new(shape, &mut Random::new(3), &Device::Cpu).unwrap().merge().unwrap();
+            for (n, layer) in chain.layers.iter().enumerate() {
+                for (k, kernel) in layer.weight.chunks_exact(9).enumerate() {
+                    let same = k / layer.inputs == k % layer.inputs;
+                    let identity = block != Block::Plain && layer.inputs == layer.outputs && same;
+                    let sum = kernel.iter().sum::<f32>() - f32::from(u8::from(identity));
+                    assert!(sum.abs() < 1e-5, "{block:?} layer {n} kernel {k}: {sum}");
+                    assert!(kernel.iter().any(|weight| weight.abs() > 1e-4), "{block:?} layer {n} kernel {k} is zero");
+                }
+            }
         }
     }
 

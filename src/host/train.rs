@@ -55,7 +55,7 @@ pub fn train(
                 step: run.adam.step,
                 loss: (total / count as f64) as f32,
                 psnr: validation.map(|pairs| psnr(&average, pairs) as f32),
-                alive: alive(&average, validation.unwrap_or(data)),
+                alive: self::count(&alive(&average, validation.unwrap_or(data))),
             });
             (total, count) = (0.0, 0);
             if let Some(what) = trouble(run, base) {
@@ -144,9 +144,9 @@ fn residual(chain: &Chain, low: &Plane, mut observe: impl FnMut(&[f32])) -> Vec<
     x
 }
 
-/// For every hidden layer, how many of its channels are alive: positive somewhere on the first few pairs. A ReLU that never
+/// For every hidden layer, which of its channels are alive: positive somewhere on the first few pairs. A ReLU that never
 /// answers gets no gradient and seldom comes back.
-pub fn alive(chain: &Chain, pairs: &Dataset) -> Vec<usize> {
+pub fn alive(chain: &Chain, pairs: &Dataset) -> Vec<Vec<bool>> {
     const PAIRS: usize = 4;
     let mut lives: Vec<Vec<bool>> = chain.layers.iter().map(|layer| vec![false; layer.outputs]).collect();
     lives.pop();
@@ -159,7 +159,12 @@ pub fn alive(chain: &Chain, pairs: &Dataset) -> Vec<usize> {
             }
         });
     }
-    lives.iter().map(|layer| layer.iter().filter(|&&alive| alive).count()).collect()
+    lives
+}
+
+/// How many are alive in each layer.
+fn count(alive: &[Vec<bool>]) -> Vec<usize> {
+    alive.iter().map(|layer| layer.iter().filter(|&&alive| alive).count()).collect()
 }
 
 #[cfg(test)]
@@ -168,6 +173,7 @@ mod tests {
     use super::*;
     use crate::host::checkpoint::Recipe;
     use crate::host::degrade::Degradation;
+    use crate::host::net::Net;
     use candle_core::Device;
 
     #[derive(Default)]
@@ -215,11 +221,30 @@ mod tests {
             .unwrap();
         let pairs = Dataset::read(data.path(), 2, 8, Degradation::Bicubic).unwrap();
         let mut chain = Chain::sketch(2, &[6, 6]);
-        assert!(alive(&chain, &pairs).iter().all(|&n| n > 0));
+        assert!(count(&alive(&chain, &pairs)).iter().all(|&n| n > 0));
         chain.layers[0].weight[..9 * 2].fill(-1.0);
         chain.layers[0].bias[..2].fill(0.0);
         chain.layers[1].bias.fill(-1e6);
-        let alive = alive(&chain, &pairs);
-        assert!(alive[0] <= 4 && alive[1] == 0, "{alive:?}");
+        let lives = alive(&chain, &pairs);
+        let dead = count(&lives);
+        assert!(!lives[0][0] && !lives[0][1] && dead[0] <= 4 && dead[1] == 0, "{dead:?}");
+        // Revived, they answer, and the network gives what it gave.
+        let before = enlarge(&chain, &pairs.pairs()[0].low());
+        let revived = Net::revive(&mut chain, &lives, &mut crate::host::random::Random::new(1));
+        assert_eq!(revived, 12 - dead[0]);
+        assert_eq!(enlarge(&chain, &pairs.pairs()[0].low()), before);
+        assert_eq!(count(&alive(&chain, &pairs)), [6, 6]);
+    }
+
+    #[test]
+    fn a_network_that_gains_nothing_raises_the_alarm_after_its_warm_up() {
+        let mut run = Run::new(Recipe { warm_up: 5, ..Recipe::sketch() }, &Device::Cpu).unwrap();
+        let mut trouble = |step, psnr| {
+            run.history.push(Point { step, loss: 0.1, psnr: Some(psnr), alive: vec![4, 4] });
+            super::trouble(&run, Some(30.0))
+        };
+        assert_eq!(trouble(10, 29.0), None);
+        assert_eq!(trouble(11, 30.1), None);
+        assert!(trouble(11, 30.01).unwrap().contains("bilinear"));
     }
 }

@@ -39,15 +39,16 @@ impl Dims {
     }
 }
 
-/// The passes of a convolution; cuDNN's choice of algorithm is kept for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The passes of a convolution.
+#[derive(Debug, Clone, Copy)]
 enum Pass {
     Forward,
     Data,
     Filter,
 }
 
-/// One GPU thread's handle, and what cuDNN chose: the algorithm's number in its list and its workspace in bytes.
+/// A thread's handle on the one GPU that a program uses, and what cuDNN chose for it: the algorithm and its workspace in
+/// bytes. It chooses by speed, so that two runs may differ in the last bits.
 #[derive(Default)]
 struct Library {
     handle: Option<Arc<Cudnn>>,
@@ -126,7 +127,7 @@ impl Library {
         let Operands { conv, x, weight, y } = &Operands::new(&handle, dims)?;
         let stream = device.cuda_stream();
         let scale = (1.0f32, 0.0f32);
-        // SAFETY: every value is written by the launch below, which multiplies what was there by zero.
+        // SAFETY: every value is written by the launch below; with a second factor of zero cuDNN does not read what was there.
         let mut out = unsafe { stream.alloc::<f32>(len)? };
         // Chooses once for these extents, then launches with that choice.
         macro_rules! launch {

@@ -11,6 +11,10 @@ pub mod conv;
 pub mod cuda;
 mod lanes;
 
+/// Proof that instructions were found on this machine: only this module makes one, and levels that need one hold one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found(());
+
 /// Which instructions the kernels may use. Chosen once, then handed down, so that tests can loop over all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -18,13 +22,13 @@ pub enum Level {
     Scalar,
     /// x86-64 with AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(Found),
     /// x86-64 with AVX-512F.
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512(Found),
     /// 64-bit ARM.
     #[cfg(target_arch = "aarch64")]
-    Neon,
+    Neon(Found),
 }
 
 impl Level {
@@ -34,17 +38,17 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                levels.push(Self::Avx2);
+                levels.push(Self::Avx2(Found(())));
             }
             if is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
             {
-                levels.push(Self::Avx512);
+                levels.push(Self::Avx512(Found(())));
             }
         }
         #[cfg(target_arch = "aarch64")]
-        levels.push(Self::Neon);
+        levels.push(Self::Neon(Found(())));
         levels
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use upres::error::{Error, Result};
 use upres::host::calibrate::{Method, Sample, psnr};
 use upres::host::chain::{Chain, Recipe};
-use upres::host::dataset::Dataset;
+use upres::host::dataset::{Dataset, SCORED_SIDE};
 use upres::host::degrade::Degradation;
 use upres::host::export::{Artefact, Form, name_of};
 use upres::host::fine_tune::{self, Bench, fine_tune};
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(args.tuning.threads).build_global();
     }
     let (chain, mut recipe) = weights::load(&args.weights)?;
-    let data = Dataset::read(&args.calibrate, chain.scale, 1, args.degradation)?;
+    let data = Dataset::read(&args.calibrate, chain.scale, SCORED_SIDE, args.degradation)?;
     let whole = Sample::whole(&data);
     let float = psnr(&whole, chain.scale, |low| enlarge(&chain, low));
     eprintln!("float: {float:.3} dB on {} pictures", whole.len());

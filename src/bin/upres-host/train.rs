@@ -1,19 +1,21 @@
 //! `upres-host train`: trains a generator on a folder of photographs.
 
 use candle_core::Device;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use upres::error::{Error, Result};
 use upres::host::chain::Chain;
 use upres::host::chain_loss::Precision;
-use upres::host::checkpoint::{Recipe, Run};
-use upres::host::dataset::Dataset;
+use upres::host::checkpoint::{Point, Recipe, Run};
+use upres::host::dataset::{Dataset, SCORED_SIDE};
 use upres::host::degrade::Degradation;
 use upres::host::loss::Loss;
-use upres::host::net::{Block, Shape};
+use upres::host::net::{Block, Net, Shape};
 use upres::host::optimise::Schedule;
-use upres::host::train::{Observer, Rhythm, train};
+use upres::host::random::Random;
+use upres::host::train::{Observer, Rhythm, alive, train};
 
 /// Options of `upres-host train`.
 #[derive(Debug, clap::Args)]
@@ -114,6 +116,9 @@ impl Args {
         }
         shape.validate()?;
         self.precision.validate()?;
+        if cfg!(feature = "cuda") && self.precision == Precision::Bf16 {
+            return Err(Error::usage("bf16 is for the CPU").fix("train in f32 on the GPU"));
+        }
         if !(8..=512).contains(&self.patch) || !(1..=4096).contains(&self.batch) {
             return Err(
                 Error::usage("patch or batch is out of range").fix("use a patch of 8 to 512 and a batch of 1 to 4096")
@@ -160,26 +165,32 @@ fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> 
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
     let checkpoint = args.out.join("checkpoint.safetensors");
     let device = device()?;
-    let mut run = match args.resume {
-        true => Run::load(&checkpoint, &device)?,
-        false if checkpoint.exists() => {
+    let began = Instant::now();
+    let data = Dataset::read(&args.photographs, recipe.shape.scale, args.patch, args.degradation)?;
+    let validation = args.validation.as_ref();
+    let validation =
+        validation.map(|v| Dataset::read(v, recipe.shape.scale, SCORED_SIDE, args.degradation)).transpose()?;
+    let mut run = match (args.resume, start) {
+        (true, _) => Run::load(&checkpoint, &device)?,
+        (false, _) if checkpoint.exists() => {
             return Err(Error::usage(format!("{} holds a run already", args.out.display()))
                 .fix("continue it with --resume, or give another folder"));
         }
-        false => match &start {
-            Some(chain) => Run::from_chain(recipe.clone(), chain, &device)?,
-            None => Run::new(recipe.clone(), &device)?,
-        },
+        (false, Some(mut chain)) => {
+            let lives = alive(&chain, validation.as_ref().unwrap_or(&data));
+            match Net::revive(&mut chain, &lives, &mut Random::new(recipe.seed)) {
+                0 => {}
+                dead => log::info!("{dead} dead channels of the weights to start from get fresh kernels"),
+            }
+            Run::from_chain(recipe.clone(), &chain, &device)?
+        }
+        (false, None) => Run::new(recipe.clone(), &device)?,
     };
     if run.recipe != recipe {
         return Err(
             Error::usage("the checkpoint was made with other options").fix("give the same ones, or another folder")
         );
     }
-    let began = Instant::now();
-    let data = Dataset::read(&args.photographs, run.recipe.shape.scale, args.patch, args.degradation)?;
-    let validation =
-        args.validation.as_ref().map(|v| Dataset::read(v, run.recipe.shape.scale, 1, args.degradation)).transpose()?;
     if !args.json {
         let shape = run.net.merge()?;
         eprintln!(
@@ -242,7 +253,6 @@ impl Observer for Reporter<'_> {
     }
 
     fn measured(&mut self, run: &Run) -> Result<bool> {
-        run.save(self.checkpoint)?;
         let title = format!("loss and validation PSNR, x{} luma", run.recipe.shape.scale);
         upres::atomic::write(
             &self.args.out.join("curve.svg"),
@@ -253,23 +263,28 @@ impl Observer for Reporter<'_> {
             let weights = run.averaged()?.merge()?.to_bytes(&run.description())?;
             upres::atomic::write(&self.args.out.join("weights.safetensors"), &weights)?;
         }
+        // Last: a run that is killed before this writes the rest again.
+        run.save(self.checkpoint)?;
         if let Some(point) = run.history.last() {
-            if self.args.json {
-                println!(
-                    "{}",
-                    serde_json::json!({"step": point.step, "loss": point.loss, "psnr": point.psnr, "alive": point.alive, "steps_per_second": self.pace(point.step)})
-                );
-            } else {
-                let psnr = point.psnr.map_or_else(String::new, |psnr| format!(", validation {psnr:.3} dB"));
-                eprintln!(
-                    "step {}: loss {:.5}{psnr}, alive {:?}, {:.1} steps/s, saved",
-                    point.step,
-                    point.loss,
-                    point.alive,
-                    self.pace(point.step)
-                );
-            }
+            self.tell(point);
         }
         Ok(true)
+    }
+}
+
+impl Reporter<'_> {
+    /// Prints a measurement. A reader that has gone away is no reason to stop learning.
+    fn tell(&self, point: &Point) {
+        let pace = self.pace(point.step);
+        if self.args.json {
+            let line = serde_json::json!({
+                "step": point.step, "loss": point.loss, "psnr": point.psnr, "alive": point.alive, "steps_per_second": pace
+            });
+            let _ = writeln!(std::io::stdout(), "{line}");
+        } else {
+            let psnr = point.psnr.map_or_else(String::new, |psnr| format!(", validation {psnr:.3} dB"));
+            let Point { step, loss, alive, .. } = point;
+            eprintln!("step {step}: loss {loss:.5}{psnr}, alive {alive:?}, {pace:.1} steps/s, saved");
+        }
     }
 }

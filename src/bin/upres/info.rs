@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn print(generator: &TractGenerator) {
     let (card, analysis) = (generator.card(), generator.analysis());
-    let line = |name: &str, value: String| println!("{name:16}{value}");
+    let line = |name: &str, value: String| println!("{name:22}{value}");
     line("name", card.name.clone());
     line("factor", format!("x{}", card.scale));
     line("takes", format!("{}, {} to {}", colour(card.colour), card.range[0], card.range[1]));

@@ -9,6 +9,7 @@ const PROGRAM: u64 = 48 << 20;
 /// So many bytes, taken and given back.
 #[derive(Debug)]
 pub(super) struct Budget {
+    given: u64,
     total: u64,
     free: Mutex<u64>,
     returned: Condvar,
@@ -23,9 +24,9 @@ pub(super) struct Share<'a> {
 
 impl Budget {
     /// A budget of `total` bytes for the whole program.
-    pub(super) fn new(total: u64) -> Self {
-        let total = total.saturating_sub(PROGRAM);
-        Self { total, free: Mutex::new(total), returned: Condvar::new() }
+    pub(super) fn new(given: u64) -> Self {
+        let total = given.saturating_sub(PROGRAM);
+        Self { given, total, free: Mutex::new(total), returned: Condvar::new() }
     }
 
     /// Waits until `bytes` are free and takes them.
@@ -37,10 +38,10 @@ impl Budget {
             let needed = readable(bytes.saturating_add(PROGRAM));
             return Err(Error::limit(format!(
                 "this takes {needed} of memory; {} are given",
-                readable(self.total.saturating_add(PROGRAM))
+                readable(self.given)
             ))
             .fix(format!(
-                "give --max-memory {needed}, a smaller --tile or --scale, or PNG in and out, which stream by rows",
+                "give --max-memory {needed}, fewer --threads, a smaller --tile or --scale, or PNG in and out, which stream by rows",
                 needed = needed.replace(' ', "")
             )));
         }

@@ -90,6 +90,8 @@ impl ChainLoss {
             for x in 0..side {
                 let pixel = y * side + x;
                 let out = delta.at_mut(conv.grid().row(y) + x);
+                // What fills up may hold another layer's deltas.
+                out[phases..].fill(0);
                 for (c, (out, &value)) in out.iter_mut().zip(&result[pixel * stored..][..phases]).enumerate() {
                     let (cost, slope) = self.loss.cost(value - target[c * area + pixel]);
                     sum += cost;

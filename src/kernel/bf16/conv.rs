@@ -293,7 +293,7 @@ impl Conv {
     /// `out[o][i][tap] = Σ_pixels delta[o] · input[i] shifted by tap`, `[outputs][inputs][9]`.
     ///
     /// # Panics
-    /// Where shapes do not fit each other.
+    /// Where shapes do not fit each other, or more than 16 outputs come from at most 16 inputs.
     pub fn weight_gradient(&self, planes: &Planes, pairs: &Pairs, (inputs, outputs): (usize, usize), out: &mut [f32]) {
         assert_eq!(out.len(), inputs * outputs * 9, "the gradient does not fit its shape");
         self.correlate(planes, pairs, Taps::Nine, |i, o, tap, sum| {
@@ -331,6 +331,10 @@ impl Conv {
         };
         let (rows, columns) = shape.tiles();
         let rows = if group == 3 { 1 } else { rows };
+        assert!(
+            planes.channels > 16 || pairs.channels == 16,
+            "more than 16 channels from at most 16 are not provided for"
+        );
         let mut sums = Sums([0.0; 4 * TILE]);
         for tap in (0..if taps == Taps::One { 1 } else { 9 }).step_by(group) {
             let shift = if taps == Taps::One { stride + 1 } else { tap / 3 * stride + tap % 3 };

@@ -22,7 +22,7 @@ pub enum Tiles {
     Scalar,
     /// x86-64 with AMX-BF16 and AVX512-BF16, on Linux.
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    Amx,
+    Amx(super::Found),
 }
 
 impl Tiles {
@@ -33,7 +33,7 @@ impl Tiles {
             use std::sync::OnceLock;
             static LENT: OnceLock<bool> = OnceLock::new();
             if *LENT.get_or_init(|| product::amx_present() && product::amx_permitted()) {
-                return Some(Self::Amx);
+                return Some(Self::Amx(super::Found(())));
             }
         }
         None

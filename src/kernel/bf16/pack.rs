@@ -37,7 +37,7 @@ impl Finish<'_> {
             Tiles::Scalar => self.scalar(sums, lines, first),
             // SAFETY: the level says that AVX-512 is there; the lines are checked above.
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Tiles::Amx => unsafe { self.avx512(sums, lines, first) },
+            Tiles::Amx(_) => unsafe { self.avx512(sums, lines, first) },
         }
     }
 
@@ -60,10 +60,10 @@ impl Finish<'_> {
     unsafe fn avx512(&self, sums: &Sums, lines: &mut [Line], first: usize) {
         use std::arch::x86_64::{
             __m512bh, __m512i, _mm512_add_ps, _mm512_cmpgt_epi16_mask, _mm512_cvtne2ps_pbh, _mm512_load_si512,
-            _mm512_loadu_ps, _mm512_maskz_mov_epi16, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_si512,
+            _mm512_loadu_ps, _mm512_maskz_mov_epi16, _mm512_max_ps, _mm512_setzero_ps, _mm512_setzero_si512,
             _mm512_store_si512,
         };
-        let floor = _mm512_set1_ps(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        let floor = _mm512_setzero_ps();
         // SAFETY: `place` stays within four tiles for n < 32; `run` has checked the lines.
         unsafe {
             let low = _mm512_loadu_ps(self.bias.as_ptr());
@@ -71,8 +71,11 @@ impl Finish<'_> {
             for n in 0..32 {
                 let ((from, gap), at) = (self.place(n), first + n * self.step);
                 let sum = sums.0.as_ptr().add(from);
-                let a = _mm512_max_ps(_mm512_add_ps(_mm512_loadu_ps(sum), low), floor);
-                let b = _mm512_max_ps(_mm512_add_ps(_mm512_loadu_ps(sum.add(gap)), high), floor);
+                let mut a = _mm512_add_ps(_mm512_loadu_ps(sum), low);
+                let mut b = _mm512_add_ps(_mm512_loadu_ps(sum.add(gap)), high);
+                if self.relu {
+                    (a, b) = (_mm512_max_ps(a, floor), _mm512_max_ps(b, floor));
+                }
                 let mut line = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a));
                 if let Some(active) = self.active {
                     // A positive bf16 is a positive i16.
@@ -99,7 +102,7 @@ pub(super) fn pair(tiles: Tiles, map: &[Line], first: usize, channels: usize, ou
         }
         // SAFETY: the level says that AVX-512 is there; the map's length is checked above.
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        Tiles::Amx => unsafe { vector::pair(map, first, channels, out) },
+        Tiles::Amx(_) => unsafe { vector::pair(map, first, channels, out) },
     }
 }
 
@@ -117,7 +120,7 @@ pub(super) fn transpose(tiles: Tiles, pairs: &[Line; 16], planes: &mut [Line], f
         }
         // SAFETY: the level says that AVX-512 is there; the planes' length is checked above.
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        Tiles::Amx => unsafe { vector::transpose(pairs, planes, first, step) },
+        Tiles::Amx(_) => unsafe { vector::transpose(pairs, planes, first, step) },
     }
 }
 
@@ -135,7 +138,7 @@ pub(super) fn sum_pairs(tiles: Tiles, pairs: &[Line], first: usize, step: usize,
         }
         // SAFETY: the level says that AVX512-BF16 is there.
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        Tiles::Amx => unsafe { vector::sum_pairs(pairs, first, step, sums) },
+        Tiles::Amx(_) => unsafe { vector::sum_pairs(pairs, first, step, sums) },
     }
 }
 

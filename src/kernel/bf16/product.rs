@@ -79,7 +79,7 @@ impl Product<'_> {
             Tiles::Scalar => self.scalar((m, n), out),
             // SAFETY: the level says that the tiles are there and permitted; the reach of both operands is checked above.
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Tiles::Amx => unsafe { self.amx(shape, out) },
+            Tiles::Amx(_) => unsafe { self.amx(shape, out) },
         }
     }
 
@@ -149,7 +149,7 @@ mod amx {
     /// One asm block a product: it configures the tiles, sums over the steps, stores the sums and gives the tiles back, so
     /// that no state lives between blocks. `t` points at the step's left operand, `b` at its right one.
     macro_rules! product {
-        ($job:expr, $out:expr, [$($body:literal),*], [$($store:literal),*]) => {
+        ($job:expr, $out:expr, [$($body:expr),*], [$($store:expr),*]) => {
             asm!(
                 "ldtilecfg [{cfg}]",
                 "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
@@ -182,9 +182,38 @@ mod amx {
         };
     }
 
+    /// Loads right tile `$at` of a step.
+    macro_rules! right {
+        ($tile:literal, $at:literal) => {
+            concat!("tileloadd tmm", $tile, ", [{b} + {line}*1 + 1024*", $at, "]")
+        };
+    }
+
+    /// Loads the next left tile of a step.
+    macro_rules! left {
+        ($tile:literal) => {
+            concat!("tileloadd tmm", $tile, ", [{t} + {row}*1]\nadd {t}, {tile}")
+        };
+    }
+
+    /// Adds the product of two tiles to a third.
+    macro_rules! multiply {
+        ($sum:literal, $left:literal, $right:literal) => {
+            concat!("tdpbf16ps tmm", $sum, ", tmm", $left, ", tmm", $right)
+        };
+    }
+
+    /// Stores a tile of sums.
+    macro_rules! store {
+        ($tile:literal) => {
+            concat!("tilestored [{out} + {t}*1 + 1024*", $tile, "], tmm", $tile)
+        };
+    }
+
     impl Product<'_> {
         /// # Safety
         /// The processor has AMX and the process may use it; the operands reach as far as `run` checks.
+        #[rustfmt::skip]
         pub(super) unsafe fn amx(&self, shape: Shape, out: &mut Sums) {
             // SAFETY: each block reads 16 rows of 64 bytes of `a` per tile and step and 16 lines of `b` per tile and step,
             // which `run` has compared with their lengths, and writes up to four tiles of 1024 bytes to `out`, which holds
@@ -192,82 +221,33 @@ mod amx {
             unsafe {
                 match shape {
                     Shape::M2N2 => product!(
-                        self,
-                        out,
+                        self, out,
                         [
-                            "tileloadd tmm4, [{t} + {row}*1]",
-                            "tileloadd tmm6, [{b} + {line}*1]",
-                            "tdpbf16ps tmm0, tmm4, tmm6",
-                            "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                            "tdpbf16ps tmm1, tmm4, tmm7",
-                            "add {t}, {tile}",
-                            "tileloadd tmm5, [{t} + {row}*1]",
-                            "tdpbf16ps tmm2, tmm5, tmm6",
-                            "tdpbf16ps tmm3, tmm5, tmm7"
+                            left!(4), right!(6, 0), multiply!(0, 4, 6), right!(7, 1), multiply!(1, 4, 7),
+                            left!(5), multiply!(2, 5, 6), multiply!(3, 5, 7)
                         ],
-                        [
-                            "tilestored [{out} + {t}*1], tmm0",
-                            "tilestored [{out} + {t}*1 + 1024], tmm1",
-                            "tilestored [{out} + {t}*1 + 2048], tmm2",
-                            "tilestored [{out} + {t}*1 + 3072], tmm3"
-                        ]
+                        [store!(0), store!(1), store!(2), store!(3)]
                     ),
                     Shape::M4N1 => product!(
-                        self,
-                        out,
+                        self, out,
                         [
-                            "tileloadd tmm7, [{b} + {line}*1]",
-                            "tileloadd tmm4, [{t} + {row}*1]",
-                            "add {t}, {tile}",
-                            "tdpbf16ps tmm0, tmm4, tmm7",
-                            "tileloadd tmm5, [{t} + {row}*1]",
-                            "add {t}, {tile}",
-                            "tdpbf16ps tmm1, tmm5, tmm7",
-                            "tileloadd tmm6, [{t} + {row}*1]",
-                            "add {t}, {tile}",
-                            "tdpbf16ps tmm2, tmm6, tmm7",
-                            "tileloadd tmm4, [{t} + {row}*1]",
-                            "tdpbf16ps tmm3, tmm4, tmm7"
+                            right!(7, 0), left!(4), multiply!(0, 4, 7), left!(5), multiply!(1, 5, 7),
+                            left!(6), multiply!(2, 6, 7), left!(4), multiply!(3, 4, 7)
                         ],
-                        [
-                            "tilestored [{out} + {t}*1], tmm0",
-                            "tilestored [{out} + {t}*1 + 1024], tmm1",
-                            "tilestored [{out} + {t}*1 + 2048], tmm2",
-                            "tilestored [{out} + {t}*1 + 3072], tmm3"
-                        ]
+                        [store!(0), store!(1), store!(2), store!(3)]
                     ),
                     Shape::M3N1 => product!(
-                        self,
-                        out,
+                        self, out,
                         [
-                            "tileloadd tmm7, [{b} + {line}*1]",
-                            "tileloadd tmm4, [{t} + {row}*1]",
-                            "add {t}, {tile}",
-                            "tdpbf16ps tmm0, tmm4, tmm7",
-                            "tileloadd tmm5, [{t} + {row}*1]",
-                            "add {t}, {tile}",
-                            "tdpbf16ps tmm1, tmm5, tmm7",
-                            "tileloadd tmm6, [{t} + {row}*1]",
-                            "tdpbf16ps tmm2, tmm6, tmm7"
+                            right!(7, 0), left!(4), multiply!(0, 4, 7), left!(5), multiply!(1, 5, 7),
+                            left!(6), multiply!(2, 6, 7)
                         ],
-                        [
-                            "tilestored [{out} + {t}*1], tmm0",
-                            "tilestored [{out} + {t}*1 + 1024], tmm1",
-                            "tilestored [{out} + {t}*1 + 2048], tmm2"
-                        ]
+                        [store!(0), store!(1), store!(2)]
                     ),
                     Shape::M2N1 => product!(
-                        self,
-                        out,
-                        [
-                            "tileloadd tmm7, [{b} + {line}*1]",
-                            "tileloadd tmm4, [{t} + {row}*1]",
-                            "add {t}, {tile}",
-                            "tdpbf16ps tmm0, tmm4, tmm7",
-                            "tileloadd tmm5, [{t} + {row}*1]",
-                            "tdpbf16ps tmm1, tmm5, tmm7"
-                        ],
-                        ["tilestored [{out} + {t}*1], tmm0", "tilestored [{out} + {t}*1 + 1024], tmm1"]
+                        self, out,
+                        [right!(7, 0), left!(4), multiply!(0, 4, 7), left!(5), multiply!(1, 5, 7)],
+                        [store!(0), store!(1)]
                     ),
                 }
             }
