@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::host::calibrate::{Method, Sample, step};
 use crate::host::chain::{Chain, Layer, Maps};
 use crate::host::integer::{IntegerChain, IntegerLayer, quantise_input};
+pub use equalise::equalise;
 use rayon::prelude::*;
 use rounding::{Moments, Rounder};
 
+mod equalise;
 mod rounding;
 mod spread;
 

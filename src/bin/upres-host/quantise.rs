@@ -11,7 +11,7 @@ use upres::host::degrade::Degradation;
 use upres::host::export::{Artefact, Form, name_of};
 use upres::host::fine_tune::{self, Bench, fine_tune};
 use upres::host::integer::IntegerChain;
-use upres::host::quantise::{Options, quantise, spread_idle};
+use upres::host::quantise::{Options, equalise, quantise, spread_idle};
 use upres::host::train::enlarge;
 use upres::host::weights;
 use upres::progress::{readable, time_left};
@@ -114,6 +114,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     eprintln!("float: {float:.3} dB on {} pictures", whole.len());
     let samples = Sample::middles(&data, args.side as usize, args.pictures as usize);
     let options = Options { method: args.method, weight_bits: args.weight_bits };
+    let (chain, share) = equalise(&chain, &samples, options)?;
+    if share > 0.0 {
+        eprintln!("hidden channels are scaled {:.0} % of the way to one range", 100.0 * share);
+    }
     let (chain, idle) = spread_idle(&chain, &samples, options)?;
     if idle > 0 {
         eprintln!(
@@ -131,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         score = measure(&best);
         eprintln!("fine-tuned: {score:.3} dB, {:+.3}", score - float);
     }
-    describe(args, &mut recipe, idle, score - float);
+    describe(args, &mut recipe, (share, idle), score - float);
     let artefact = Artefact::int8(&best, args.form.into(), &recipe, &name)?;
     let step = best.layers.last().map_or(0.0, |layer| layer.step);
     let worst = artefact.verify(|plane| best.forward(plane), 1.001 * step)? / step;
@@ -163,11 +167,14 @@ fn tuned(args: &Args, chain: &Chain, start: &IntegerChain, bench: Bench) -> Resu
 }
 
 /// Adds to the recipe how the integer chain was made.
-fn describe(args: &Args, recipe: &mut Recipe, idle: usize, change: f64) {
+fn describe(args: &Args, recipe: &mut Recipe, (share, idle): (f32, usize), change: f64) {
     let mut add = |key: &str, value: String| drop(recipe.insert(format!("quantisation.{key}"), value));
     add("method", args.method.to_string());
     add("weight_bits", args.weight_bits.to_string());
     add("pictures", args.pictures.to_string());
+    if share > 0.0 {
+        add("channels_equalised", share.to_string());
+    }
     if idle > 0 {
         add("idle_channels_reused", idle.to_string());
     }
