@@ -231,7 +231,9 @@ impl Net {
                 let row = layer.inputs * 9;
                 let deviation = (2.0 / row as f64).sqrt();
                 let kernels = &mut layer.weight[channel * row..][..row];
-                kernels.iter_mut().for_each(|weight| *weight = (random.normal() * deviation) as f32);
+                for weight in kernels.iter_mut() {
+                    *weight = (random.normal() * deviation) as f32;
+                }
                 balance(kernels, "kernel", Block::Plain, row);
                 layer.bias[channel] = 0.0;
                 let next = &mut chain.layers[n + 1];
