@@ -35,9 +35,6 @@ fn noise(count: usize) -> Vec<f32> {
     (0..count).map(next).collect()
 }
 
-/// Work above which a model is left out, to keep the test quick.
-const QUICK_MAC: f64 = 50e9;
-
 #[test]
 fn foreign_models_give_what_onnx_runtime_gives() {
     let Some(folder) = skip::folder("UPRES_PEERS", "shared/peers/models") else { return };
@@ -57,10 +54,6 @@ fn foreign_models_give_what_onnx_runtime_gives() {
         assert_eq!(card.scale, 4, "{file}");
         assert_eq!(card.colour.planes(), expected.shape[1], "{file}");
         let input = Size::new(expected.width, expected.height);
-        if card.mac_per_pixel * input.area() as f64 > QUICK_MAC {
-            println!("skipped: {file} is too much work for a quick test");
-            continue;
-        }
         let mut output = vec![f32::NAN; expected.shape.iter().product()];
         generator.plan(input).unwrap().run(&noise(input.area() * card.colour.planes()), &mut output).unwrap();
         compare(&file, card.precision, &output, &expected);

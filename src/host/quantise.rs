@@ -76,7 +76,7 @@ pub fn quantise(chain: &Chain, samples: &[Sample], options: Options) -> Result<I
 /// # Errors
 /// Those of [`quantise`].
 pub fn spread_idle(chain: &Chain, samples: &[Sample], options: Options) -> Result<(Chain, usize)> {
-    let busy = spread::busy(chain, samples);
+    let busy = spread::busy(&equalise::ranges(chain, samples));
     let idle = busy.iter().flatten().filter(|busy| !**busy).count();
     if idle == 0 {
         return Ok((chain.clone(), 0));

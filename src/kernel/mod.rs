@@ -57,3 +57,14 @@ impl Level {
         Self::available().pop().unwrap_or(Self::Scalar)
     }
 }
+
+/// Repeatable values of -1 to 1 for tests.
+#[cfg(test)]
+fn noise(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}

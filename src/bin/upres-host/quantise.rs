@@ -138,7 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     describe(args, &mut recipe, (share, idle), score - float);
     let artefact = Artefact::int8(&best, args.form.into(), &recipe, &name)?;
     let step = best.layers.last().map_or(0.0, |layer| layer.step);
-    // tract rounds some ties otherwise, layer by layer: a pixel in thousands may be off by steps, another network by far more.
+    // tract rounds some ties otherwise, and that adds up over the layers; another network is off by far more.
     let worst = artefact.verify(|plane| best.forward(plane), 3.001 * step)? / step;
     let model = artefact.save(&args.output)?;
     println!(

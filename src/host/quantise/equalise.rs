@@ -38,7 +38,7 @@ pub fn equalise(chain: &Chain, samples: &[Sample], options: Options) -> Result<(
 }
 
 /// For each hidden layer, the mean over the samples of each channel's greatest value.
-fn ranges(chain: &Chain, samples: &[Sample]) -> Vec<Vec<f32>> {
+pub(super) fn ranges(chain: &Chain, samples: &[Sample]) -> Vec<Vec<f32>> {
     let hidden = chain.layers.len().saturating_sub(1);
     let each: Vec<Vec<Vec<f32>>> = samples
         .par_iter()

@@ -5,27 +5,11 @@
 //! are one channel with n times as fine a step, since `Σ round(u + k/n)` counts u in n-ths. The float network stays
 //! the same but for values within half a step of zero.
 
-use crate::host::calibrate::Sample;
 use crate::host::chain::{Chain, Layer};
-use rayon::prelude::*;
 
-/// For each hidden layer, which channels are above zero anywhere in the samples.
-pub(super) fn busy(chain: &Chain, samples: &[Sample]) -> Vec<Vec<bool>> {
-    let hidden = chain.layers.len().saturating_sub(1);
-    let each = samples.par_iter().map(|sample| {
-        let mut busy = Vec::new();
-        chain.residual(&sample.low, |i, maps| {
-            if i < hidden {
-                let above = |c: usize| (0..maps.size.height).any(|y| maps.row(c, y).iter().any(|&v| v > 0.0));
-                busy.push((0..maps.channels).map(above).collect::<Vec<bool>>());
-            }
-        });
-        busy
-    });
-    let either = |a: Vec<Vec<bool>>, b: Vec<Vec<bool>>| {
-        a.into_iter().zip(b).map(|(a, b)| a.into_iter().zip(b).map(|(a, b)| a | b).collect()).collect()
-    };
-    each.reduce_with(either).unwrap_or_default()
+/// Which channels of each hidden layer are ever above zero, by their [`super::equalise::ranges`].
+pub(super) fn busy(ranges: &[Vec<f32>]) -> Vec<Vec<bool>> {
+    ranges.iter().map(|layer| layer.iter().map(|&range| range > 0.0).collect()).collect()
 }
 
 /// `chain` with its idle channels as copies of busy ones; `steps` are those that its layers' outputs would have.
@@ -85,9 +69,11 @@ fn copy(maker: &mut Layer, reader: &mut Layer, copies: &[usize], step: f32) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::equalise::ranges;
     use super::*;
     use crate::frame::Plane;
     use crate::geometry::Size;
+    use crate::host::calibrate::Sample;
 
     #[test]
     fn idle_channels_go_where_the_noise_counts_most() {
@@ -107,7 +93,7 @@ mod tests {
         chain.layers[0].bias[0] = 0.2;
         let low = Plane::from_fn(Size::new(24, 18), |x, y| 0.5 + 0.5 * ((x * 3 + y * y) as f32 / 15.0).sin());
         let samples = [Sample { high: chain.forward(&low), low: low.clone() }];
-        let busy = busy(&chain, &samples);
+        let busy = busy(&ranges(&chain, &samples));
         assert_eq!(busy[0], [true, false, false, false, false, false]);
         let step = 0.05;
         let finer = spread(&chain, &busy, &[step, step]);

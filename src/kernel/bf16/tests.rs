@@ -1,17 +1,9 @@
+use super::super::noise;
 use super::conv::{Conv, Weights};
 use super::grid::{Line, Map, Pairs, Planes};
 use super::pack::{Finish, pair, sum_pairs, transpose};
 use super::product::{Product, Shape, Steps, Sums, TILE};
 use super::{Tiles, round, widen};
-
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..n).map(|_| next()).collect()
-}
 
 fn rounded(n: usize, seed: u32) -> Vec<f32> {
     noise(n, seed).into_iter().map(|v| widen(round(v))).collect()
