@@ -13,6 +13,7 @@ pub mod atomic;
 pub mod card;
 pub mod codec;
 pub mod colour;
+pub mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod frame;

@@ -26,13 +26,13 @@ impl Forward<'_> {
             Level::Scalar => self.scalar(scratch),
             // SAFETY: the level was found on this machine, and `check` held every index inside its slice.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2(_) => unsafe { self.avx2(scratch) },
+            Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(scratch) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512(_) => unsafe { self.avx512(scratch) },
+            Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(scratch) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Level::Neon(_) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(scratch) },
+            Level::Neon(_) | Level::NeonDot(_) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(scratch) },
         }
     }
 
@@ -137,22 +137,22 @@ impl Correlate<'_> {
             (Level::Scalar, group) => self.scalar(group, sums),
             // SAFETY: the level was found on this machine, and `check` held every index inside its slice.
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx2(_), 3) => unsafe { self.avx2::<3>(sums) },
+            (Level::Avx2(_) | Level::Avx2Vnni(_), 3) => unsafe { self.avx2::<3>(sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx2(_), _) => unsafe { self.avx2::<1>(sums) },
+            (Level::Avx2(_) | Level::Avx2Vnni(_), _) => unsafe { self.avx2::<1>(sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx512(_), 3) => unsafe { self.avx512::<3>(sums) },
+            (Level::Avx512(_) | Level::Avx512Vnni(_), 3) => unsafe { self.avx512::<3>(sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx512(_), _) => unsafe { self.avx512::<1>(sums) },
+            (Level::Avx512(_) | Level::Avx512Vnni(_), _) => unsafe { self.avx512::<1>(sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            (Level::Neon(_), 3) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(sums) },
+            (Level::Neon(_) | Level::NeonDot(_), 3) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            (Level::Neon(_), _) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 1>(sums) },
+            (Level::Neon(_) | Level::NeonDot(_), _) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 1>(sums) },
         }
     }
 

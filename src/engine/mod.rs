@@ -1,0 +1,19 @@
+//! The convolution engine: whole chains of convolutions as one operation, on 32-bit floats or bytes.
+//!
+//! A [`Network`] says what is computed, [`Packed`] holds its weights as one level of instructions wants them, a [`Stream`] runs
+//! it over pictures of one size. Rows are streamed depth first through rings of a few rows, so that feature maps stay in the
+//! cache, and nothing is allocated for a frame.
+
+mod network;
+mod packed;
+mod schedule;
+mod stream;
+
+pub use network::{Border, Format, Make, Map, MapId, Network, Output, Spread};
+pub use packed::{Method, Packed};
+pub use stream::{Ends, Stream};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

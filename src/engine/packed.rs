@@ -1,0 +1,152 @@
+//! A network packed for one level of instructions: shared by every thread and size.
+
+use super::network::{Format, Make, MapId, Network};
+use crate::kernel::Level;
+use crate::kernel::stream::{ByteKernel, Direct, Filter, TILE, Winograd};
+
+/// Fewest input channels for which Winograd's transforms pay.
+const WINOGRAD_INPUTS: usize = 8;
+
+/// How a map's rows are computed.
+#[derive(Debug, Clone)]
+pub(super) enum Kernel {
+    Direct(Direct),
+    Winograd(Winograd),
+    Bytes(ByteKernel),
+    /// What needs no weights.
+    Plain,
+}
+
+/// A network with its weights in the order in which the kernels read them.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    network: Network,
+    level: Level,
+    kernels: Vec<Kernel>,
+}
+
+/// How 3×3 convolutions of floats are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// By minimal filtering where it pays. What a pixel is depends on its place among tiles of 4 × 4, by rounding only.
+    Winograd,
+    /// As they are written.
+    Direct,
+}
+
+impl Packed {
+    /// Packs `network` for `level`.
+    pub fn new(network: Network, level: Level, method: Method) -> Self {
+        let kernel = |make: &Make| match make {
+            Make::Convolve(filter) if method == Method::Winograd && pays(filter) => {
+                Kernel::Winograd(Winograd::new(level, filter))
+            }
+            Make::Convolve(filter) => Kernel::Direct(Direct::new(level, filter)),
+            Make::ConvolveBytes(filter) => Kernel::Bytes(ByteKernel::new(level, filter)),
+            _ => Kernel::Plain,
+        };
+        let kernels = network.maps.iter().map(|map| kernel(&map.make)).collect();
+        Self { network, level, kernels }
+    }
+
+    /// What is packed.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The instructions that are used.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    pub(super) fn kernel(&self, map: MapId) -> &Kernel {
+        &self.kernels[map]
+    }
+
+    /// Rows of a map that are made together.
+    pub(super) fn grain(&self, map: MapId) -> usize {
+        match &self.kernels[map] {
+            Kernel::Winograd(_) => TILE,
+            _ => self.network.maps[map].enlarges(),
+        }
+    }
+
+    /// The number of which windows of a picture must begin at multiples, so that a pixel's bits do not depend on them.
+    pub fn alignment(&self) -> usize {
+        let maps = self.network.maps.iter().zip(&self.kernels);
+        let tiles = maps.filter(|(_, kernel)| matches!(kernel, Kernel::Winograd(_)));
+        tiles.map(|(map, _)| TILE / gcd(TILE, map.factor)).max().unwrap_or(1)
+    }
+
+    /// How far, in input pixels, the bits of an output pixel look: as far as its value does, but in whole tiles.
+    pub fn halo(&self) -> usize {
+        // Far from the corner, at every place in a tile.
+        let places = (1 << 20)..(1 << 20) + self.alignment();
+        places.map(|place| self.reach(place)).max().unwrap_or(0)
+    }
+
+    /// The same for the input pixel at `place` along one side.
+    fn reach(&self, place: usize) -> usize {
+        let maps = &self.network.maps;
+        let mut spans: Vec<Option<[usize; 2]>> = vec![None; maps.len()];
+        let join = |span: &mut Option<[usize; 2]>, with: [usize; 2]| {
+            *span = Some(span.map_or(with, |[first, end]| [first.min(with[0]), end.max(with[1])]));
+        };
+        for (map, _) in self.network.outputs.iter().flat_map(|output| &output.terms) {
+            join(&mut spans[*map], [place * maps[*map].factor, (place + 1) * maps[*map].factor]);
+        }
+        let mut reach = 0;
+        for (id, map) in maps.iter().enumerate().rev() {
+            let Some([first, end]) = spans[id] else { continue };
+            if let Some(add) = map.add {
+                join(&mut spans[add], [first, end]);
+            }
+            let tile = if matches!(self.kernels[id], Kernel::Winograd(_)) { TILE } else { 1 };
+            let (half, enlarges) = (map.side() / 2, map.enlarges());
+            let read = [first / tile * tile / enlarges - half, end.next_multiple_of(tile).div_ceil(enlarges) + half];
+            map.from.iter().for_each(|&from| join(&mut spans[from], read));
+            if matches!(map.make, Make::Input(_)) {
+                reach = reach.max(place.saturating_sub(first)).max(end.saturating_sub(place + 1));
+            }
+        }
+        reach
+    }
+
+    /// Pixels of border that map `id` needs to each side, and behind its last pixel, for the readers it has.
+    pub(super) fn borders(&self, id: MapId, width: usize) -> [usize; 2] {
+        let (mut before, mut behind) = (0, 0);
+        for (reader, map) in self.network.maps.iter().enumerate() {
+            if map.from.contains(&id) {
+                let half = map.side() / 2;
+                let tiles = match self.kernels[reader] {
+                    Kernel::Winograd(_) => width.next_multiple_of(TILE) - width,
+                    _ => 0,
+                };
+                before = before.max(half);
+                behind = behind.max(half + tiles);
+            }
+        }
+        [before, behind]
+    }
+
+    /// Elements of scratch of the hungriest kernel.
+    pub(super) fn scratch(&self) -> usize {
+        let needs = self.kernels.iter().map(|kernel| match kernel {
+            Kernel::Winograd(kernel) => kernel.scratch(),
+            _ => 0,
+        });
+        needs.max().unwrap_or(0)
+    }
+
+    pub(super) fn is_bytes(&self, id: MapId) -> bool {
+        matches!(self.network.maps[id].format, Format::Bytes(_))
+    }
+}
+
+fn pays(filter: &Filter) -> bool {
+    filter.side == 3 && filter.inputs() >= WINOGRAD_INPUTS
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,203 @@
+#![allow(clippy::unwrap_used)]
+
+use super::testing::{Noise, byte_chain, chain, define, filter, map, run, run_again};
+use super::{Border, Make, Method, Network, Output, Packed, Spread, Stream};
+use crate::geometry::Size;
+use crate::kernel::Level;
+use crate::kernel::stream::{Activation, PixelShuffle};
+use std::sync::Arc;
+
+fn pictures(network: &Network, size: Size) -> Vec<Vec<f32>> {
+    let mut noise = Noise(3);
+    let planes = network.inputs.iter().map(|planes| (0..planes * size.area()).map(|_| noise.next().abs()).collect());
+    planes.collect()
+}
+
+fn furthest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
+    assert_eq!(a.iter().map(Vec::len).collect::<Vec<_>>(), b.iter().map(Vec::len).collect::<Vec<_>>());
+    let pairs = a.iter().flatten().zip(b.iter().flatten());
+    pairs.map(|(a, b)| if (a - b).abs() >= 0.0 { (a - b).abs() } else { f32::INFINITY }).fold(0.0, f32::max)
+}
+
+/// Everything at once: dense concatenation, skips before and behind the activation, edges, both shuffles, repeats.
+fn tangle() -> Network {
+    let mut noise = Noise(5);
+    let mut maps = vec![map(3, 1, Make::Input(0), &[])];
+    maps.push(super::Map { border: Border::Edge, ..map(3, 1, Make::Input(0), &[]) });
+    let mut head = filter(&mut noise, 9, &[3], 20);
+    head.activation = Activation::Slopes(noise.list(20, 0.4));
+    maps.push(map(20, 1, Make::Convolve(head), &[1]));
+    let mut dense = filter(&mut noise, 3, &[20, 3], 17);
+    dense.activation = Activation::Clip(-0.1, 0.4);
+    maps.push(map(17, 1, Make::Convolve(dense), &[2, 0]));
+    let mut block = filter(&mut noise, 3, &[20, 17], 20);
+    block.activation = Activation::Rectify;
+    maps.push(super::Map { add: Some(2), ..map(20, 1, Make::Convolve(block), &[2, 3]) });
+    let mut block = filter(&mut noise, 1, &[20], 20);
+    (block.activation, block.add_first) = (Activation::Rectify, true);
+    maps.push(super::Map { add: Some(4), ..map(20, 1, Make::Convolve(block), &[4]) });
+    maps.push(map(20, 1, Make::Combine(Activation::Slopes(noise.list(20, 0.3))), &[5, 2]));
+    maps.push(map(36, 1, Make::Convolve(filter(&mut noise, 3, &[20], 36)), &[6]));
+    let shuffle = PixelShuffle { factor: 2, planes: 9, channels_first: false };
+    maps.push(map(9, 2, Make::Shuffle(shuffle), &[7]));
+    maps.push(map(9, 2, Make::Repeat(2), &[8 - 8 + 6]));
+    maps[9].channels = 20;
+    let mut tail = filter(&mut noise, 3, &[9, 20], 12);
+    tail.activation = Activation::Rectify;
+    maps.push(map(12, 2, Make::Convolve(tail), &[8, 9]));
+    maps.push(map(27, 2, Make::Convolve(filter(&mut noise, 5, &[12], 27)), &[10]));
+    let shuffle = PixelShuffle { factor: 3, planes: 3, channels_first: true };
+    let first = Output { terms: vec![(11, Spread::Phases)], shuffle };
+    let shuffle = PixelShuffle { factor: 1, planes: 20, channels_first: true };
+    let second = Output { terms: vec![(6, Spread::Phases), (5, Spread::Phases)], shuffle };
+    Network { inputs: vec![3], maps, outputs: vec![first, second] }
+}
+
+#[test]
+fn every_level_and_method_computes_what_the_network_says() {
+    for network in [chain(1, 16, 4, 4), chain(3, 24, 3, 2), chain(3, 8, 3, 3), chain(1, 50, 2, 4), tangle()] {
+        for size in [Size::new(1, 1), Size::new(5, 3), Size::new(33, 18), Size::new(120, 9)] {
+            let input = pictures(&network, size);
+            let expected = define(&network, &input, size);
+            for level in Level::available() {
+                for method in [Method::Direct, Method::Winograd] {
+                    let packed = Arc::new(Packed::new(network.clone(), level, method));
+                    let far = furthest(&run(&packed, &input, size, 0..size.height), &expected);
+                    assert!(far < 1e-5, "{level:?} {method:?} {size}: {far}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_are_exactly_what_the_network_says_at_every_level() {
+    for network in [byte_chain(1, 16, 4, 4), byte_chain(3, 24, 3, 2), byte_chain(1, 3, 3, 3), byte_chain(3, 70, 2, 4)] {
+        for size in [Size::new(1, 1), Size::new(5, 3), Size::new(47, 18)] {
+            let input = pictures(&network, size);
+            let expected = define(&network, &input, size);
+            for level in Level::available() {
+                let packed = Arc::new(Packed::new(network.clone(), level, Method::Winograd));
+                let far = furthest(&run(&packed, &input, size, 0..size.height), &expected);
+                // The base picture is added in f32.
+                assert!(far < 1e-6, "{level:?} {size}: {far}");
+            }
+        }
+    }
+}
+
+#[test]
+fn levels_agree_bit_for_bit() {
+    for network in [chain(3, 24, 4, 4), tangle(), byte_chain(3, 24, 3, 4)] {
+        let size = Size::new(39, 22);
+        let input = pictures(&network, size);
+        for method in [Method::Direct, Method::Winograd] {
+            let made = |level| {
+                let packed = Arc::new(Packed::new(network.clone(), level, method));
+                run(&packed, &input, size, 0..size.height)
+            };
+            let expected = made(Level::Scalar);
+            for level in Level::available() {
+                assert!(made(level) == expected, "{level:?} {method:?} differs from the scalar definition");
+            }
+        }
+    }
+}
+
+#[test]
+fn any_band_of_rows_is_that_part_of_the_whole_and_a_stream_can_be_used_again() {
+    for network in [chain(3, 16, 5, 4), tangle(), byte_chain(1, 16, 5, 2)] {
+        let size = Size::new(21, 43);
+        let input = pictures(&network, size);
+        let packed = Arc::new(Packed::new(network.clone(), Level::best(), Method::Winograd));
+        let mut stream = Stream::new(packed.clone(), size, [0.0, 1.0]);
+        let whole = run_again(&mut stream, &network, &input, 0..size.height);
+        for first in 0..size.height {
+            for end in [first + 1, first + 7, size.height] {
+                let end = end.min(size.height);
+                let band = run_again(&mut stream, &network, &input, first..end);
+                for ((band, whole), output) in band.iter().zip(&whole).zip(&network.outputs) {
+                    let scale = network.output_scale(output);
+                    let plane = scale * scale * size.area();
+                    for (band, whole) in band.chunks(plane).zip(whole.chunks(plane)) {
+                        let inside = first * scale * scale * size.width..end * scale * scale * size.width;
+                        assert!(band[inside.clone()] == whole[inside], "rows {first} to {end} differ");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_that_are_aligned_and_overlap_by_the_halo_have_the_same_bits() {
+    for network in [chain(3, 16, 4, 4), byte_chain(1, 16, 4, 2), tangle()] {
+        let packed = Arc::new(Packed::new(network.clone(), Level::best(), Method::Winograd));
+        let (halo, align) = (packed.halo(), packed.alignment());
+        let size = Size::new(2 * halo + 23, 2 * halo + 17);
+        let input = pictures(&network, size);
+        let whole = run(&packed, &input, size, 0..size.height);
+        for (left, top) in [(align, 0), (0, align), (2 * align, 3 * align)] {
+            let window = Size::new(size.width - left, size.height - top);
+            let planes = network.inputs[0];
+            let mut part = Vec::new();
+            for plane in 0..planes {
+                for y in top..size.height {
+                    part.extend_from_slice(&input[0][(plane * size.height + y) * size.width + left..][..window.width]);
+                }
+            }
+            let got = run(&packed, &[part], window, 0..window.height);
+            for ((got, whole), output) in got.iter().zip(&whole).zip(&network.outputs) {
+                let scale = network.output_scale(output);
+                for plane in 0..output.shuffle.planes {
+                    for y in (if top == 0 { 0 } else { halo }) * scale..window.height * scale {
+                        let from = (if left == 0 { 0 } else { halo }) * scale;
+                        let width = window.width * scale;
+                        let a = &got[(plane * window.height * scale + y) * width + from..][..width - from];
+                        let at = (plane * size.height * scale + y + top * scale) * size.width * scale;
+                        let b = &whole[at + left * scale + from..][..width - from];
+                        assert!(a == b, "window at {left}, {top}: row {y} of plane {plane} differs");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "times"]
+fn times() {
+    for (name, network) in [
+        ("edge-16", chain(3, 16, 6, 4)),
+        ("edge-32", chain(3, 32, 8, 4)),
+        ("compact-64", chain(3, 64, 18, 4)),
+        ("edge-16 int8", byte_chain(3, 16, 6, 4)),
+        ("edge-32 int8", byte_chain(3, 32, 8, 4)),
+        ("compact-64 int8", byte_chain(3, 64, 18, 4)),
+    ] {
+        let size = Size::new(320, 180);
+        let input = pictures(&network, size);
+        for level in Level::available().into_iter().skip(1) {
+            for method in [Method::Direct, Method::Winograd] {
+                let packed = Arc::new(Packed::new(network.clone(), level, method));
+                let mut stream = Stream::new(packed.clone(), size, [0.0, 1.0]);
+                let mut ends = super::testing::Planar {
+                    inputs: &input,
+                    size,
+                    outputs: vec![vec![0.0; 48 * size.area()]],
+                    widths: vec![4 * size.width],
+                    heights: vec![4 * size.height],
+                };
+                let mut times: Vec<f64> = (0..15)
+                    .map(|_| {
+                        let begin = std::time::Instant::now();
+                        stream.run(0..size.height, &mut ends).unwrap();
+                        begin.elapsed().as_secs_f64() * 1e3
+                    })
+                    .collect();
+                times.sort_by(f64::total_cmp);
+                println!("{name} {} {method:?}: {:.2} ms", level.name(), times[7]);
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Convolution as it is written: every tap times every channel, for a few pixels and a few vectors of outputs at a time.
+
+use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, Task, groups};
+use crate::kernel::Level;
+use crate::kernel::lanes::{Lanes, Plain};
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256, __m512};
+
+/// A convolution of any odd side, packed for one level.
+#[derive(Debug, Clone)]
+pub struct Direct {
+    level: Level,
+    side: usize,
+    sources: Vec<usize>,
+    blocks: Vec<InputBlock>,
+    outputs: usize,
+    groups: Vec<Group>,
+    /// For each group, in the order of the sum: `vectors` vectors of weights.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    activation: Activation,
+    add_first: bool,
+}
+
+impl Direct {
+    /// Packs `filter`.
+    pub fn new(level: Level, filter: &Filter) -> Self {
+        let lanes = level.lanes();
+        let vectors = filter.outputs.div_ceil(lanes);
+        let groups = groups(vectors, most_vectors(level), filter.inputs() * filter.side * filter.side * lanes);
+        let blocks = filter.blocks();
+        let mut weights = Vec::with_capacity(vectors * lanes * filter.inputs() * filter.side * filter.side);
+        for group in &groups {
+            let outputs = group.first * lanes..(group.first + group.vectors) * lanes;
+            for row in 0..filter.side {
+                for block in &blocks {
+                    for column in 0..filter.side {
+                        for input in block.first..block.first + block.channels {
+                            let weight = |o| if o < filter.outputs { filter.weight(o, input, row, column) } else { 0.0 };
+                            weights.extend(outputs.clone().map(weight));
+                        }
+                    }
+                }
+            }
+        }
+        let mut bias = filter.bias.clone();
+        bias.resize(vectors * lanes, 0.0);
+        let activation = filter.activation.padded(vectors * lanes);
+        let (side, sources, outputs) = (filter.side, filter.sources.clone(), filter.outputs);
+        Self { level, side, sources, blocks, outputs, groups, weights, bias, activation, add_first: filter.add_first }
+    }
+
+    /// Makes a row.
+    ///
+    /// # Panics
+    /// Where a row does not lie inside the arena with its border.
+    pub fn run(&self, arena: &mut [f32], task: &Task) {
+        self.check(arena, task);
+        let arena = arena.as_mut_ptr();
+        match self.level {
+            // SAFETY: `check` held every row inside the arena; the level was found on this machine.
+            Level::Scalar => unsafe { self.groups::<Plain, 4, 4, 4, 4>(arena, task) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, task) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(arena, task) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            Level::Neon(_) | Level::NeonDot(_) => unsafe { self.groups::<float32x4_t, 16, 12, 8, 6>(arena, task) },
+        }
+    }
+
+    fn check(&self, arena: &[f32], task: &Task) {
+        let half = self.side / 2;
+        assert_eq!(task.rows.len(), self.side * self.sources.len());
+        assert!(task.width > 0);
+        for (row, &channels) in task.rows.iter().zip(self.sources.iter().cycle()) {
+            assert!(row.start >= half * BLOCK && row.end(channels, task.width + half) <= arena.len());
+        }
+        for row in task.add.iter().chain([&task.out]) {
+            assert!(row.end(self.outputs, task.width) <= arena.len());
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2(&self, arena: *mut f32, task: &Task) {
+        // SAFETY: the caller's promises are those of `groups`.
+        unsafe { self.groups::<__m256, 8, 6, 4, 3>(arena, task) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+    unsafe fn avx512(&self, arena: *mut f32, task: &Task) {
+        // SAFETY: the caller's promises are those of `groups`.
+        unsafe { self.groups::<__m512, 16, 12, 8, 6>(arena, task) }
+    }
+
+    /// Every group, with as many pixels at a time as its number of vectors leaves registers for.
+    ///
+    /// # Safety
+    /// `check` has been called, and `L`'s instructions exist.
+    #[inline(always)]
+    unsafe fn groups<L: Lanes, const P1: usize, const P2: usize, const P3: usize, const P4: usize>(
+        &self,
+        arena: *mut f32,
+        task: &Task,
+    ) {
+        for group in &self.groups {
+            // SAFETY: the caller's promises.
+            unsafe {
+                match group.vectors {
+                    1 => self.across::<L, P1, 1>(group, arena, task),
+                    2 => self.across::<L, P2, 2>(group, arena, task),
+                    3 => self.across::<L, P3, 3>(group, arena, task),
+                    _ => self.across::<L, P4, 4>(group, arena, task),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::groups`].
+    #[inline(always)]
+    unsafe fn across<L: Lanes, const P: usize, const V: usize>(&self, group: &Group, arena: *mut f32, task: &Task) {
+        let mut x = 0;
+        // SAFETY: x + P ≤ width in each call.
+        unsafe {
+            while x + P <= task.width {
+                self.block::<L, P, V>(group, arena, task, x);
+                x += P;
+            }
+            if x < task.width && task.width >= P {
+                self.block::<L, P, V>(group, arena, task, task.width - P);
+                return;
+            }
+            while x < task.width {
+                self.block::<L, 1, V>(group, arena, task, x);
+                x += 1;
+            }
+        }
+    }
+
+    /// `P` pixels from `x`.
+    ///
+    /// # Safety
+    /// As [`Self::groups`], and `x + P` is not past the width.
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const P: usize, const V: usize>(
+        &self,
+        group: &Group,
+        arena: *mut f32,
+        task: &Task,
+        x: usize,
+    ) {
+        // SAFETY: `check` held rows and border inside the arena; weights and bias were packed for these groups.
+        unsafe {
+            let mut sums = [[L::splat(0.0); V]; P];
+            let bias = self.bias.as_ptr().add(group.first * L::WIDTH);
+            for sums in &mut sums {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::load(bias.add(v * L::WIDTH));
+                }
+            }
+            let mut weights = self.weights.as_ptr().add(group.at);
+            for rows in task.rows.chunks_exact(self.sources.len()) {
+                for input in &self.blocks {
+                    let row = rows.get_unchecked(input.source);
+                    let mut from = arena.add(row.start + input.block * row.block + x * BLOCK - self.side / 2 * BLOCK);
+                    for _ in 0..self.side {
+                        for i in 0..input.channels {
+                            let mut w = [L::splat(0.0); V];
+                            for (v, w) in w.iter_mut().enumerate() {
+                                *w = L::load(weights.add(v * L::WIDTH));
+                            }
+                            for (p, sums) in sums.iter_mut().enumerate() {
+                                let value = L::splat(*from.add(p * BLOCK + i));
+                                for (sum, w) in sums.iter_mut().zip(w) {
+                                    *sum = sum.fma(value, w);
+                                }
+                            }
+                            weights = weights.add(V * L::WIDTH);
+                        }
+                        from = from.add(BLOCK);
+                    }
+                }
+            }
+            for v in 0..V {
+                let channel = (group.first + v) * L::WIDTH;
+                let place = |row: Row| row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK;
+                let mut column = [L::splat(0.0); P];
+                for (value, sums) in column.iter_mut().zip(&sums) {
+                    *value = sums[v];
+                }
+                let add = task.add.map(|row| arena.add(place(row)).cast_const());
+                let column = finish(&self.activation, self.add_first, channel, column, add);
+                for (p, sum) in column.into_iter().enumerate() {
+                    sum.store(arena.add(place(task.out) + p * BLOCK));
+                }
+            }
+        }
+    }
+}
+
+/// The most output vectors that are summed together.
+pub(super) fn most_vectors(level: Level) -> usize {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2(_) | Level::Avx2Vnni(_) => 2,
+        _ => 4,
+    }
+}
+
+/// Activation and sum of one vector of channels, `P` pixels of it; `add` points at the first of the pixels to be added.
+///
+/// # Safety
+/// `L`'s instructions exist, slopes reach past `channel`'s vector, `add` covers `P` pixels.
+#[inline(always)]
+pub(super) unsafe fn finish<L: Lanes, const P: usize>(
+    activation: &Activation,
+    add_first: bool,
+    channel: usize,
+    mut values: [L; P],
+    add: Option<*const f32>,
+) -> [L; P] {
+    // Loops and not closures: a closure that were not inlined would have lost the level's instructions.
+    // SAFETY: the caller's promises.
+    unsafe {
+        if let (Some(add), true) = (add, add_first) {
+            for (p, value) in values.iter_mut().enumerate() {
+                *value = value.add(L::load(add.add(p * BLOCK)));
+            }
+        }
+        let zero = L::splat(0.0);
+        match activation {
+            Activation::None => {}
+            Activation::Rectify => {
+                for value in &mut values {
+                    *value = value.max(zero);
+                }
+            }
+            Activation::Slopes(slopes) => {
+                let slope = L::load(slopes.as_ptr().add(channel));
+                for value in &mut values {
+                    *value = value.max(zero).fma(slope, value.min(zero));
+                }
+            }
+            Activation::Clip(low, high) => {
+                let (low, high) = (L::splat(*low), L::splat(*high));
+                for value in &mut values {
+                    *value = value.max(low).min(high);
+                }
+            }
+        }
+        if let (Some(add), false) = (add, add_first) {
+            for (p, value) in values.iter_mut().enumerate() {
+                *value = value.add(L::load(add.add(p * BLOCK)));
+            }
+        }
+        values
+    }
+}

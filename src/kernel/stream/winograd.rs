@@ -1,0 +1,456 @@
+//! Winograd's minimal filtering F(4×4, 3×3): four rows of a 3×3 convolution at once, with 36 products where the plain sum
+//! takes 144 (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, arXiv 1509.09308).
+//!
+//! A tile of 4 × 4 outputs is Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A, where d are the 6 × 6 inputs around it. Tiles stand at multiples of
+//! [`TILE`] pixels from the picture's corner, since the rounding of an output depends on its place in the tile.
+
+use super::direct::{finish, most_vectors};
+use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups};
+use crate::kernel::Level;
+use crate::kernel::lanes::{Lanes, Plain};
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256, __m512};
+
+/// Rows and columns of a tile of outputs.
+pub const TILE: usize = 4;
+/// Rows and columns that a tile reads.
+const READ: usize = TILE + 2;
+/// Products of a tile.
+const PRODUCTS: usize = READ * READ;
+/// Tiles that are transformed before they are multiplied.
+const BATCH: usize = 24;
+
+/// G of F(4, 3).
+const KERNEL: [[f64; 3]; READ] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// A 3×3 convolution, packed for one level.
+#[derive(Debug, Clone)]
+pub struct Winograd {
+    level: Level,
+    sources: Vec<usize>,
+    blocks: Vec<InputBlock>,
+    outputs: usize,
+    groups: Vec<Group>,
+    /// For each group, product and input: `vectors` vectors of transformed weights.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    activation: Activation,
+    add_first: bool,
+}
+
+/// Four rows to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct TileTask<'a> {
+    /// For each of the six rows that are read the row of every source.
+    pub rows: &'a [Row],
+    /// Rows of as many channels as are made, which are added to them.
+    pub add: Option<[Row; TILE]>,
+    /// The rows that are made.
+    pub out: [Row; TILE],
+    /// How many of them there are at the picture's lower edge.
+    pub count: usize,
+    /// Pixels.
+    pub width: usize,
+}
+
+/// Strides in the scratch that is between the transforms.
+#[derive(Clone, Copy)]
+struct Scratch {
+    /// Transformed inputs of one product, all blocks and tiles; a cache line more than they need, so that the products do not
+    /// all fall on the same lines of the cache.
+    read: usize,
+    /// Sums of one product.
+    made: usize,
+}
+
+impl Winograd {
+    /// Packs `filter`, whose side is 3.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn new(level: Level, filter: &Filter) -> Self {
+        assert_eq!(filter.side, 3, "F(4, 3) is for kernels of side 3");
+        let lanes = level.lanes();
+        let vectors = filter.outputs.div_ceil(lanes);
+        let groups = groups(vectors, most_vectors(level), filter.inputs() * PRODUCTS * lanes);
+        let mut weights = Vec::with_capacity(vectors * lanes * filter.inputs() * PRODUCTS);
+        for group in &groups {
+            let outputs = group.first * lanes..(group.first + group.vectors) * lanes;
+            for product in 0..PRODUCTS {
+                for input in 0..filter.inputs() {
+                    let weight = |o| if o < filter.outputs { transformed(filter, o, input, product) } else { 0.0 };
+                    weights.extend(outputs.clone().map(weight));
+                }
+            }
+        }
+        let mut bias = filter.bias.clone();
+        bias.resize(vectors * lanes, 0.0);
+        let activation = filter.activation.padded(vectors * lanes);
+        let (sources, blocks, outputs) = (filter.sources.clone(), filter.blocks(), filter.outputs);
+        Self { level, sources, blocks, outputs, groups, weights, bias, activation, add_first: filter.add_first }
+    }
+
+    /// Elements of scratch that [`Self::run`] needs.
+    pub fn scratch(&self) -> usize {
+        let strides = self.strides();
+        PRODUCTS * (strides.read + strides.made)
+    }
+
+    fn strides(&self) -> Scratch {
+        let read = self.blocks.len() * BATCH * BLOCK + BLOCK;
+        Scratch { read, made: BATCH * self.bias.len() + BLOCK }
+    }
+
+    /// Makes up to four rows.
+    ///
+    /// # Panics
+    /// Where a row does not lie inside the arena with its border, or the scratch is too short.
+    pub fn run(&self, arena: &mut [f32], scratch: &mut [f32], task: &TileTask) {
+        self.check(arena, scratch, task);
+        let (arena, scratch) = (arena.as_mut_ptr(), scratch.as_mut_ptr());
+        match self.level {
+            // SAFETY: `check` held every row inside the arena; the level was found on this machine.
+            Level::Scalar => unsafe { self.batches::<Plain, 4, 4, 4, 4>(arena, scratch, task) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, scratch, task) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(arena, scratch, task) },
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) | Level::NeonDot(_) => {
+                // SAFETY: as above.
+                unsafe { self.batches::<float32x4_t, 16, 12, 8, 6>(arena, scratch, task) }
+            }
+        }
+    }
+
+    fn check(&self, arena: &[f32], scratch: &[f32], task: &TileTask) {
+        assert_eq!(task.rows.len(), READ * self.sources.len());
+        assert!(task.width > 0 && (1..=TILE).contains(&task.count) && scratch.len() >= self.scratch());
+        let end = task.width.next_multiple_of(TILE) + 1;
+        for (row, &channels) in task.rows.iter().zip(self.sources.iter().cycle()) {
+            assert!(row.start >= BLOCK && row.end(channels, end) <= arena.len());
+        }
+        for row in task.add.iter().flatten().chain(&task.out).take(task.count) {
+            assert!(row.end(self.outputs, task.width) <= arena.len());
+        }
+        for row in &task.out[..task.count] {
+            assert!(row.end(self.outputs, task.width) <= arena.len());
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2(&self, arena: *mut f32, scratch: *mut f32, task: &TileTask) {
+        // SAFETY: the caller's promises are those of `batches`.
+        unsafe { self.batches::<__m256, 8, 6, 4, 3>(arena, scratch, task) }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+    unsafe fn avx512(&self, arena: *mut f32, scratch: *mut f32, task: &TileTask) {
+        // SAFETY: the caller's promises are those of `batches`.
+        unsafe { self.batches::<__m512, 24, 12, 8, 6>(arena, scratch, task) }
+    }
+
+    /// # Safety
+    /// `check` has been called, and `L`'s instructions exist.
+    #[inline(always)]
+    unsafe fn batches<L: Lanes, const P1: usize, const P2: usize, const P3: usize, const P4: usize>(
+        &self,
+        arena: *mut f32,
+        scratch: *mut f32,
+        task: &TileTask,
+    ) {
+        let tiles = task.width.div_ceil(TILE);
+        let count = tiles.div_ceil(BATCH);
+        for batch in 0..count {
+            let (first, end) = (batch * tiles / count, (batch + 1) * tiles / count);
+            // SAFETY: the caller's promises; a batch has at most BATCH tiles, and none begins past the width.
+            unsafe {
+                let made = scratch.add(PRODUCTS * self.strides().read);
+                self.transform::<L>(arena, scratch, task, first, end - first);
+                for group in &self.groups {
+                    match group.vectors {
+                        1 => self.multiply::<L, P1, 1>(group, scratch, made, end - first),
+                        2 => self.multiply::<L, P2, 2>(group, scratch, made, end - first),
+                        3 => self.multiply::<L, P3, 3>(group, scratch, made, end - first),
+                        _ => self.multiply::<L, P4, 4>(group, scratch, made, end - first),
+                    }
+                }
+                self.gather::<L>(arena, made, task, first, end - first);
+            }
+        }
+    }
+
+    /// Bᵀ d B of `count` tiles from tile `first`.
+    ///
+    /// # Safety
+    /// As [`Self::batches`].
+    #[inline(always)]
+    unsafe fn transform<L: Lanes>(
+        &self,
+        arena: *mut f32,
+        scratch: *mut f32,
+        task: &TileTask,
+        first: usize,
+        count: usize,
+    ) {
+        let strides = self.strides();
+        for (index, input) in self.blocks.iter().enumerate() {
+            for lane in (0..input.channels).step_by(L::WIDTH) {
+                // SAFETY: the rows with their border lie inside the arena, and the scratch holds every block of a batch.
+                unsafe {
+                    let mut rows = [arena.cast_const(); READ];
+                    for (r, pointer) in rows.iter_mut().enumerate() {
+                        let row = task.rows.get_unchecked(r * self.sources.len() + input.source);
+                        let start = row.start + input.block * row.block + first * TILE * BLOCK - BLOCK;
+                        *pointer = arena.add(start + lane);
+                    }
+                    let mut to = scratch.add(index * BATCH * BLOCK + lane);
+                    // Bᵀ d, column by column; the last two columns are the next tile's first.
+                    let mut columns = [[L::splat(0.0); READ]; READ];
+                    for (c, column) in columns.iter_mut().take(2).enumerate() {
+                        *column = read_column(&rows, c);
+                    }
+                    for tile in 0..count {
+                        for (c, column) in columns.iter_mut().enumerate().skip(2) {
+                            *column = read_column(&rows, tile * TILE + c);
+                        }
+                        for r in 0..READ {
+                            let mut line = [L::splat(0.0); READ];
+                            for (value, column) in line.iter_mut().zip(&columns) {
+                                *value = column[r];
+                            }
+                            let line = input_transform(line);
+                            for (c, value) in line.into_iter().enumerate() {
+                                value.store(to.add((r * READ + c) * strides.read));
+                            }
+                        }
+                        columns[0] = columns[TILE];
+                        columns[1] = columns[TILE + 1];
+                        to = to.add(BLOCK);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums over all inputs, product by product.
+    ///
+    /// # Safety
+    /// As [`Self::batches`].
+    #[inline(always)]
+    unsafe fn multiply<L: Lanes, const P: usize, const V: usize>(
+        &self,
+        group: &Group,
+        scratch: *const f32,
+        made: *mut f32,
+        count: usize,
+    ) {
+        let strides = self.strides();
+        let inputs: usize = self.sources.iter().sum();
+        for product in 0..PRODUCTS {
+            // SAFETY: the scratch holds every product of a batch, the weights every product of the group.
+            unsafe {
+                let weights = self.weights.as_ptr().add(group.at + product * inputs * V * L::WIDTH);
+                let from = scratch.add(product * strides.read);
+                let to = made.add(product * strides.made + group.first * BATCH * L::WIDTH);
+                let mut tile = 0;
+                while tile + P <= count {
+                    self.product::<L, P, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
+                    tile += P;
+                }
+                if tile < count && count >= P {
+                    tile = count - P;
+                    self.product::<L, P, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
+                    continue;
+                }
+                while tile + 4 <= count {
+                    self.product::<L, 4, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
+                    tile += 4;
+                }
+                while tile < count {
+                    self.product::<L, 1, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
+                    tile += 1;
+                }
+            }
+        }
+    }
+
+    /// One product of `P` tiles and `V` vectors of outputs.
+    ///
+    /// # Safety
+    /// As [`Self::batches`]; the pointers cover `P` tiles.
+    #[inline(always)]
+    unsafe fn product<L: Lanes, const P: usize, const V: usize>(
+        &self,
+        mut weights: *const f32,
+        from: *const f32,
+        to: *mut f32,
+    ) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            let mut sums = [[L::splat(0.0); V]; P];
+            for (index, input) in self.blocks.iter().enumerate() {
+                let from = from.add(index * BATCH * BLOCK);
+                for i in 0..input.channels {
+                    let mut w = [L::splat(0.0); V];
+                    for (v, w) in w.iter_mut().enumerate() {
+                        *w = L::load(weights.add(v * L::WIDTH));
+                    }
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let value = L::splat(*from.add(p * BLOCK + i));
+                        for (sum, w) in sums.iter_mut().zip(w) {
+                            *sum = sum.fma(value, w);
+                        }
+                    }
+                    weights = weights.add(V * L::WIDTH);
+                }
+            }
+            for (p, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    sum.store(to.add((v * BATCH + p) * L::WIDTH));
+                }
+            }
+        }
+    }
+
+    /// Aᵀ m A, bias, activation and sum of `count` tiles from tile `first`.
+    ///
+    /// # Safety
+    /// As [`Self::batches`].
+    #[inline(always)]
+    unsafe fn gather<L: Lanes>(&self, arena: *mut f32, made: *const f32, task: &TileTask, first: usize, count: usize) {
+        let stride = self.strides().made;
+        for vector in 0..self.bias.len() / L::WIDTH {
+            let channel = vector * L::WIDTH;
+            for tile in 0..count {
+                let x = (first + tile) * TILE;
+                let place = |row: Row| row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK;
+                // SAFETY: the rows lie inside the arena; columns past the width are not written.
+                unsafe {
+                    let from = made.add((vector * BATCH + tile) * L::WIDTH);
+                    let bias = L::load(self.bias.as_ptr().add(channel));
+                    let mut lines = [[L::splat(0.0); READ]; TILE];
+                    for c in 0..READ {
+                        let mut column = [L::splat(0.0); READ];
+                        for (r, value) in column.iter_mut().enumerate() {
+                            *value = L::load(from.add((r * READ + c) * stride));
+                        }
+                        let column = output_transform(column);
+                        for (line, value) in lines.iter_mut().zip(column) {
+                            line[c] = value;
+                        }
+                    }
+                    for (r, line) in lines.into_iter().enumerate().take(task.count) {
+                        let mut values = output_transform(line);
+                        for value in &mut values {
+                            *value = value.add(bias);
+                        }
+                        let to = arena.add(place(*task.out.get_unchecked(r)));
+                        let add = match &task.add {
+                            Some(rows) => Some(arena.add(place(*rows.get_unchecked(r))).cast_const()),
+                            None => None,
+                        };
+                        if x + TILE <= task.width {
+                            let values = finish(&self.activation, self.add_first, channel, values, add);
+                            for (c, value) in values.into_iter().enumerate() {
+                                value.store(to.add(c * BLOCK));
+                            }
+                        } else {
+                            for (c, value) in values.into_iter().enumerate().take(task.width - x) {
+                                let add = match add {
+                                    Some(add) => Some(add.add(c * BLOCK)),
+                                    None => None,
+                                };
+                                let [value] = finish(&self.activation, self.add_first, channel, [value], add);
+                                value.store(to.add(c * BLOCK));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// G g Gᵀ at `product`.
+fn transformed(filter: &Filter, output: usize, input: usize, product: usize) -> f32 {
+    let (rows, columns) = (KERNEL[product / READ], KERNEL[product % READ]);
+    let mut sum = 0.0;
+    for (row, r) in rows.into_iter().enumerate() {
+        for (column, c) in columns.into_iter().enumerate() {
+            sum += r * c * f64::from(filter.weight(output, input, row, column));
+        }
+    }
+    sum as f32
+}
+
+/// Bᵀ of column `x` of six rows.
+///
+/// # Safety
+/// The rows cover that column.
+#[inline(always)]
+unsafe fn read_column<L: Lanes>(rows: &[*const f32; READ], x: usize) -> [L; READ] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut column = [L::splat(0.0); READ];
+        for (value, row) in column.iter_mut().zip(rows) {
+            *value = L::load(row.add(x * BLOCK));
+        }
+        input_transform(column)
+    }
+}
+
+/// Bᵀ d of F(4, 3).
+///
+/// # Safety
+/// `L`'s instructions exist.
+#[inline(always)]
+unsafe fn input_transform<L: Lanes>(d: [L; READ]) -> [L; READ] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (two, four, five) = (L::splat(2.0), L::splat(4.0), L::splat(5.0));
+        let (even, odd) = (d[4].fnma(four, d[2]), d[3].fnma(four, d[1]));
+        let (even_near, odd_near) = (d[4].sub(d[2]), d[3].sub(d[1]));
+        [
+            d[4].fnma(five, d[2]).fma(four, d[0]),
+            even.add(odd),
+            even.sub(odd),
+            even_near.fma(two, odd_near),
+            even_near.fnma(two, odd_near),
+            d[5].fnma(five, d[3]).fma(four, d[1]),
+        ]
+    }
+}
+
+/// Aᵀ m of F(4, 3).
+///
+/// # Safety
+/// `L`'s instructions exist.
+#[inline(always)]
+unsafe fn output_transform<L: Lanes>(m: [L; READ]) -> [L; TILE] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (two, four, eight) = (L::splat(2.0), L::splat(4.0), L::splat(8.0));
+        let (sum_near, less_near) = (m[1].add(m[2]), m[1].sub(m[2]));
+        let (sum_far, less_far) = (m[3].add(m[4]), m[3].sub(m[4]));
+        [
+            m[0].add(sum_near).add(sum_far),
+            less_near.fma(two, less_far),
+            sum_near.fma(four, sum_far),
+            less_near.fma(eight, less_far).add(m[5]),
+        ]
+    }
+}
