@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::kernel::stream::{
     BLOCK, OutputRow, Row, Samples, SamplesMut, TILE, Task, Term, TileTask, combine_rows, dequantise_row, edge_row, flip,
-    quantise_row, repeat_row, shuffle_row, take_row,
+    QuantiseRow, repeat_row, shuffle_row, take_row,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -203,7 +203,15 @@ impl Stream {
             }
             (Make::Quantise, _, Some(source)) => {
                 if let Format::Bytes(quantum) = map.format {
-                    quantise_row(floats, source.row(first), bytes, ring.row(first), shape, quantum, self.flip);
+                    let made = QuantiseRow {
+                        from: source.row(first),
+                        to: ring.row(first),
+                        channels: map.channels,
+                        width: ring.width,
+                        quantum,
+                        flip: self.flip,
+                    };
+                    made.run(packed.level(), floats, bytes);
                 }
             }
             (Make::Dequantise, _, Some(source)) => {

@@ -175,10 +175,14 @@ fn times() {
         ("edge-32 int8", byte_chain(3, 32, 8, 4)),
         ("compact-64 int8", byte_chain(3, 64, 18, 4)),
     ] {
-        let size = Size::new(320, 180);
+        if std::env::var("ONLY").is_ok_and(|only| only != name) {
+            continue;
+        }
+        let side = |name: &str, or: usize| std::env::var(name).map_or(or, |v| v.parse().unwrap());
+        let size = Size::new(side("W", 320), side("H", 180));
         let input = pictures(&network, size);
-        for level in Level::available().into_iter().skip(1) {
-            for method in [Method::Direct, Method::Winograd] {
+        for level in [Level::best()] {
+            for method in [Method::Winograd] {
                 let packed = Arc::new(Packed::new(network.clone(), level, method));
                 let mut stream = Stream::new(packed.clone(), size, [0.0, 1.0]);
                 let mut ends = super::testing::Planar {
@@ -188,7 +192,7 @@ fn times() {
                     widths: vec![4 * size.width],
                     heights: vec![4 * size.height],
                 };
-                let mut times: Vec<f64> = (0..15)
+                let mut times: Vec<f64> = (0..45)
                     .map(|_| {
                         let begin = std::time::Instant::now();
                         stream.run(0..size.height, &mut ends).unwrap();
@@ -196,7 +200,7 @@ fn times() {
                     })
                     .collect();
                 times.sort_by(f64::total_cmp);
-                println!("{name} {} {method:?}: {:.2} ms", level.name(), times[7]);
+                println!("{name} {} {method:?}: {:.2} ms, {:.1} ns a pixel", level.name(), times[22], times[22] * 1e6 / size.area() as f64);
             }
         }
     }

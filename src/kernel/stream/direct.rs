@@ -172,19 +172,18 @@ impl Direct {
                     let row = rows.get_unchecked(input.source);
                     let mut from = arena.add(row.start + input.block * row.block + x * BLOCK - self.side / 2 * BLOCK);
                     for _ in 0..self.side {
-                        for i in 0..input.channels {
-                            let mut w = [L::splat(0.0); V];
-                            for (v, w) in w.iter_mut().enumerate() {
-                                *w = L::load(weights.add(v * L::WIDTH));
+                        let step = V * L::WIDTH;
+                        // A whole block has a loop of its own, whose length the compiler knows.
+                        if input.channels == BLOCK {
+                            for i in 0..BLOCK {
+                                accumulate(&mut sums, weights.add(i * step), from.add(i), BLOCK);
                             }
-                            for (p, sums) in sums.iter_mut().enumerate() {
-                                let value = L::splat(*from.add(p * BLOCK + i));
-                                for (sum, w) in sums.iter_mut().zip(w) {
-                                    *sum = sum.fma(value, w);
-                                }
+                        } else {
+                            for i in 0..input.channels {
+                                accumulate(&mut sums, weights.add(i * step), from.add(i), BLOCK);
                             }
-                            weights = weights.add(V * L::WIDTH);
                         }
+                        weights = weights.add(input.channels * step);
                         from = from.add(BLOCK);
                     }
                 }
@@ -201,6 +200,32 @@ impl Direct {
                 for (p, sum) in column.into_iter().enumerate() {
                     sum.store(arena.add(place(task.out) + p * BLOCK));
                 }
+            }
+        }
+    }
+}
+
+/// Adds one input channel's share to the sums: `P` pixels that stand `stride` apart, `V` vectors of weights.
+///
+/// # Safety
+/// `L`'s instructions exist, and the pointers cover that much.
+#[inline(always)]
+pub(super) unsafe fn accumulate<L: Lanes, const P: usize, const V: usize>(
+    sums: &mut [[L; V]; P],
+    weights: *const f32,
+    from: *const f32,
+    stride: usize,
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut w = [L::splat(0.0); V];
+        for (v, w) in w.iter_mut().enumerate() {
+            *w = L::load(weights.add(v * L::WIDTH));
+        }
+        for (p, sums) in sums.iter_mut().enumerate() {
+            let value = L::splat(*from.add(p * stride));
+            for (sum, w) in sums.iter_mut().zip(w) {
+                *sum = sum.fma(value, w);
             }
         }
     }

@@ -134,7 +134,7 @@ impl OutputRow<'_> {
                 self.unrange(line);
                 let inverse = 1.0 / gain;
                 for (code, &sample) in out.iter_mut().zip(&*line) {
-                    *code = ((sample - offset) * inverse + 0.5).clamp(0.0, 255.0) as u8;
+                    *code = byte((sample - offset) * inverse + 0.5);
                 }
             }
         }
@@ -142,38 +142,84 @@ impl OutputRow<'_> {
 
     #[inline(always)]
     fn sum(&self, arena: &[f32], bytes: &[u8], out: &mut [f32]) {
-        for (index, term) in self.terms.iter().enumerate() {
-            let add = index > 0;
-            match *term {
-                Term::Repeated(row) => {
-                    let start = row.start + self.plane / BLOCK * row.block + self.plane % BLOCK;
-                    let pixels = arena[start..].iter().step_by(BLOCK);
-                    put(pixels.zip(out.chunks_exact_mut(self.shuffle.factor)), add, |&x, _| x);
-                }
-                Term::Phases(row) => self.phases(&arena[..], row, out, add, |x: f32| x),
-                Term::Bytes { row, step, zero } => {
-                    let (zero, flip) = (i32::from(zero), self.flip);
-                    self.phases(bytes, row, out, add, |q: u8| (i32::from(q ^ flip) - zero) as f32 * step);
-                }
-            }
+        let width = out.len() / self.shuffle.factor;
+        match (self.shuffle.factor, self.shuffle.channels_first, self.terms) {
+            (4, true, [a]) => self.pixels::<4>(arena, bytes, [a, a], 1, out, width),
+            (4, true, [a, b]) => self.pixels::<4>(arena, bytes, [a, b], 2, out, width),
+            (2, true, [a]) => self.pixels::<2>(arena, bytes, [a, a], 1, out, width),
+            (2, true, [a, b]) => self.pixels::<2>(arena, bytes, [a, b], 2, out, width),
+            _ => self.any(arena, bytes, out, width),
         }
     }
 
-    /// Adds a map's phases, or writes them.
+    /// One or two terms whose phases stand together, `N` columns for a pixel.
     #[inline(always)]
-    fn phases<T: Copy>(&self, arena: &[T], row: Row, out: &mut [f32], add: bool, number: impl Fn(T) -> f32 + Copy) {
-        let first = self.shuffle.channel(self.plane, self.phase, 0);
-        let source = |channel: usize| &arena[row.start + channel / BLOCK * row.block + channel % BLOCK..];
-        // Phases that stand together, and not across two blocks, are copied together.
-        match (self.shuffle.factor, self.shuffle.channels_first) {
-            (4, true) => together::<4, T>(source(first), out, add, number),
-            (2, true) => together::<2, T>(source(first), out, add, number),
-            (factor, _) => {
-                for i in 0..factor {
-                    let channel = self.shuffle.channel(self.plane, self.phase, i);
-                    let places = out[i..].iter_mut().step_by(factor);
-                    for (to, &value) in places.zip(source(channel).iter().step_by(BLOCK)) {
-                        *to = if add { *to + number(value) } else { number(value) };
+    fn pixels<const N: usize>(
+        &self,
+        arena: &[f32],
+        bytes: &[u8],
+        terms: [&Term; 2],
+        count: usize,
+        out: &mut [f32],
+        width: usize,
+    ) {
+        let channel = self.shuffle.channel(self.plane, self.phase, 0);
+        let repeated = |term: &Term| match *term {
+            Term::Repeated(row) => Some(Repeated(from(arena, row, self.plane, width, 1))),
+            _ => None,
+        };
+        let phases = |term: &Term| match *term {
+            Term::Phases(row) => Some(Phases(from(arena, row, channel, width, N))),
+            _ => None,
+        };
+        let coded = |term: &Term| match *term {
+            Term::Bytes { row, step, zero } => {
+                Some(Coded { bytes: from(bytes, row, channel, width, N), step, zero: i32::from(zero), flip: self.flip })
+            }
+            _ => None,
+        };
+        let [a, b] = if matches!(terms[0], Term::Repeated(_)) { [terms[1], terms[0]] } else { terms };
+        if count == 1 {
+            match (phases(a), coded(a)) {
+                (Some(a), _) => fill::<N, _, _>(a, None::<Repeated>, out),
+                (_, Some(a)) => fill::<N, _, _>(a, None::<Repeated>, out),
+                _ => self.any(arena, bytes, out, width),
+            }
+            return;
+        }
+        match (phases(a), coded(a), repeated(b), phases(b)) {
+            (Some(a), _, Some(b), _) => fill::<N, _, _>(a, Some(b), out),
+            (Some(a), _, _, Some(b)) => fill::<N, _, _>(a, Some(b), out),
+            (_, Some(a), Some(b), _) => fill::<N, _, _>(a, Some(b), out),
+            (_, Some(a), _, Some(b)) => fill::<N, _, _>(a, Some(b), out),
+            _ => self.any(arena, bytes, out, width),
+        }
+    }
+
+    /// Any terms, any factor.
+    #[inline(always)]
+    fn any(&self, arena: &[f32], bytes: &[u8], out: &mut [f32], width: usize) {
+        let factor = self.shuffle.factor;
+        for (index, term) in self.terms.iter().enumerate() {
+            for i in 0..factor {
+                let channel = self.shuffle.channel(self.plane, self.phase, i);
+                let mut put = |x: usize, value: f32| {
+                    let to = &mut out[x * factor + i];
+                    *to = if index > 0 { *to + value } else { value };
+                };
+                match *term {
+                    Term::Repeated(row) => {
+                        let source = from(arena, row, self.plane, width, 1);
+                        (0..width).for_each(|x| put(x, source[x * BLOCK]));
+                    }
+                    Term::Phases(row) => {
+                        let source = from(arena, row, channel, width, 1);
+                        (0..width).for_each(|x| put(x, source[x * BLOCK]));
+                    }
+                    Term::Bytes { row, step, zero } => {
+                        let source = from(bytes, row, channel, width, 1);
+                        let number = |q: u8| (i32::from(q ^ self.flip) - i32::from(zero)) as f32 * step;
+                        (0..width).for_each(|x| put(x, number(source[x * BLOCK])));
                     }
                 }
             }
@@ -189,24 +235,107 @@ impl OutputRow<'_> {
     }
 }
 
-/// `N` channels that stand together become `N` columns.
+/// The whole part of `value`, held between 0 and 255; not-a-number becomes 0.
 #[inline(always)]
-fn together<const N: usize, T: Copy>(source: &[T], out: &mut [f32], add: bool, number: impl Fn(T) -> f32 + Copy) {
-    let pixels = source.chunks(BLOCK).zip(out.as_chunks_mut::<N>().0);
-    for (pixel, to) in pixels {
-        let Some(pixel) = pixel.first_chunk::<N>() else { return };
-        for (to, &value) in to.iter_mut().zip(pixel) {
-            *to = if add { *to + number(value) } else { number(value) };
-        }
+pub(super) fn byte(value: f32) -> u8 {
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    // SAFETY: 0 ≤ value ≤ 255, and a comparison with not-a-number is false.
+    let whole: i32 = unsafe { value.to_int_unchecked() };
+    whole as u8
+}
+
+/// `channel` of a row's pixels and the `count − 1` channels after it.
+#[inline(always)]
+fn from<T>(arena: &[T], row: Row, channel: usize, width: usize, count: usize) -> &[T] {
+    assert!(channel % BLOCK + count <= BLOCK && width > 0);
+    &arena[row.start + channel / BLOCK * row.block + channel % BLOCK..][..(width - 1) * BLOCK + count]
+}
+
+/// A term's numbers for one pixel of the map.
+trait Numbers<const N: usize>: Copy {
+    /// Pixels that there are.
+    fn pixels(self) -> usize;
+    /// The numbers of pixel `x`.
+    ///
+    /// # Safety
+    /// There is such a pixel.
+    unsafe fn at(self, x: usize) -> [f32; N];
+}
+
+#[derive(Clone, Copy)]
+struct Repeated<'a>(&'a [f32]);
+#[derive(Clone, Copy)]
+struct Phases<'a>(&'a [f32]);
+#[derive(Clone, Copy)]
+struct Coded<'a> {
+    bytes: &'a [u8],
+    step: f32,
+    zero: i32,
+    flip: u8,
+}
+
+impl<const N: usize> Numbers<N> for Repeated<'_> {
+    #[inline(always)]
+    fn pixels(self) -> usize {
+        self.0.len().div_ceil(BLOCK)
+    }
+    #[inline(always)]
+    unsafe fn at(self, x: usize) -> [f32; N] {
+        // SAFETY: the last pixel's number is the slice's last.
+        unsafe { [*self.0.get_unchecked(x * BLOCK); N] }
     }
 }
 
-/// Writes what `number` makes of each item to all of its places, or adds it.
+impl<const N: usize> Numbers<N> for Phases<'_> {
+    #[inline(always)]
+    fn pixels(self) -> usize {
+        if self.0.len() < N { 0 } else { (self.0.len() - N) / BLOCK + 1 }
+    }
+    #[inline(always)]
+    unsafe fn at(self, x: usize) -> [f32; N] {
+        // SAFETY: the last pixel's N numbers are the slice's last.
+        unsafe { self.0.as_ptr().add(x * BLOCK).cast::<[f32; N]>().read_unaligned() }
+    }
+}
+
+impl<const N: usize> Numbers<N> for Coded<'_> {
+    #[inline(always)]
+    fn pixels(self) -> usize {
+        if self.bytes.len() < N { 0 } else { (self.bytes.len() - N) / BLOCK + 1 }
+    }
+    #[inline(always)]
+    unsafe fn at(self, x: usize) -> [f32; N] {
+        // SAFETY: the last pixel's N bytes are the slice's last.
+        let codes = unsafe { self.bytes.as_ptr().add(x * BLOCK).cast::<[u8; N]>().read_unaligned() };
+        let mut numbers = [0.0; N];
+        for (number, code) in numbers.iter_mut().zip(codes) {
+            *number = (i32::from(code ^ self.flip) - self.zero) as f32 * self.step;
+        }
+        numbers
+    }
+}
+
+/// The sum of one or two terms.
 #[inline(always)]
-fn put<'a, T: Copy>(items: impl Iterator<Item = (T, &'a mut [f32])>, add: bool, number: impl Fn(T, usize) -> f32) {
-    for (item, places) in items {
-        for (i, to) in places.iter_mut().enumerate() {
-            *to = if add { *to + number(item, i) } else { number(item, i) };
+fn fill<const N: usize, A: Numbers<N>, B: Numbers<N>>(a: A, b: Option<B>, out: &mut [f32]) {
+    let out = out.as_chunks_mut::<N>().0;
+    assert!(out.len() <= a.pixels() && b.is_none_or(|b| out.len() <= b.pixels()));
+    match b {
+        Some(b) => {
+            for (x, out) in out.iter_mut().enumerate() {
+                // SAFETY: both have as many pixels.
+                let (a, b) = unsafe { (a.at(x), b.at(x)) };
+                for i in 0..N {
+                    out[i] = a[i] + b[i];
+                }
+            }
+        }
+        None => {
+            for (x, out) in out.iter_mut().enumerate() {
+                // SAFETY: there are as many pixels.
+                *out = unsafe { a.at(x) };
+            }
         }
     }
 }

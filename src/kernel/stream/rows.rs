@@ -1,8 +1,9 @@
 //! What happens to rows between convolutions: numbers to bytes and back, sums, pixel shuffles and repeated pixels. Plain
 //! loops: they are a small part of the time.
 
-use super::ends::PixelShuffle;
+use super::ends::{PixelShuffle, byte};
 use super::{Activation, BLOCK, Row};
+use crate::kernel::Level;
 
 /// A map's step and zero, as ONNX's QuantizeLinear has them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,21 +16,68 @@ pub struct Quantum {
 
 impl Quantum {
     /// round(value / step) + zero, rounded to nearest even, held between 0 and 255.
+    #[inline(always)]
     pub fn byte(self, value: f32) -> u8 {
-        ((value / self.step).round_ties_even() + f32::from(self.zero)).clamp(0.0, 255.0) as u8
+        byte((value / self.step).round_ties_even() + f32::from(self.zero))
     }
 }
 
 /// Numbers to bytes; bytes are kept exclusive-or'ed with `flip`.
-pub fn quantise_row(arena: &[f32], from: Row, bytes: &mut [u8], to: Row, shape: [usize; 2], quantum: Quantum, flip: u8) {
-    let [channels, width] = shape;
-    for block in 0..channels.div_ceil(BLOCK) {
-        let count = (channels - block * BLOCK).min(BLOCK);
-        let pixels = arena[from.start + block * from.block..].chunks_exact(BLOCK);
-        let places = bytes[to.start + block * to.block..].chunks_exact_mut(BLOCK);
-        for (pixel, place) in pixels.zip(places).take(width) {
-            for (&value, byte) in pixel.iter().zip(place).take(count) {
-                *byte = quantum.byte(value) ^ flip;
+#[derive(Debug, Clone, Copy)]
+pub struct QuantiseRow {
+    /// In the arena of floats.
+    pub from: Row,
+    /// In the arena of bytes.
+    pub to: Row,
+    /// Channels.
+    pub channels: usize,
+    /// Pixels.
+    pub width: usize,
+    /// Step and zero of the bytes.
+    pub quantum: Quantum,
+    /// What the arena of bytes is kept exclusive-or'ed with.
+    pub flip: u8,
+}
+
+impl QuantiseRow {
+    /// Writes the row.
+    ///
+    /// # Panics
+    /// Where a row does not lie inside its arena.
+    pub fn run(&self, level: Level, arena: &[f32], bytes: &mut [u8]) {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level was found on this machine; the body is safe code.
+            Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, bytes) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(arena, bytes) },
+            _ => self.body(arena, bytes),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2(&self, arena: &[f32], bytes: &mut [u8]) {
+        self.body(arena, bytes);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+    fn avx512(&self, arena: &[f32], bytes: &mut [u8]) {
+        self.body(arena, bytes);
+    }
+
+    #[inline(always)]
+    fn body(&self, arena: &[f32], bytes: &mut [u8]) {
+        for first in (0..self.channels).step_by(4) {
+            let (block, lane) = (first / BLOCK, first % BLOCK);
+            let from = &arena[self.from.start + block * self.from.block..][..self.width * BLOCK];
+            let to = &mut bytes[self.to.start + block * self.to.block..][..self.width * BLOCK];
+            let pixels = from.as_chunks::<BLOCK>().0.iter().zip(to.as_chunks_mut::<BLOCK>().0);
+            for (pixel, to) in pixels {
+                let four: [u8; 4] = std::array::from_fn(|i| self.quantum.byte(pixel[lane + i]) ^ self.flip);
+                to[lane..lane + 4].copy_from_slice(&four);
             }
         }
     }

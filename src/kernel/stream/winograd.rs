@@ -4,7 +4,7 @@
 //! A tile of 4 × 4 outputs is Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A, where d are the 6 × 6 inputs around it. Tiles stand at multiples of
 //! [`TILE`] pixels from the picture's corner, since the rounding of an output depends on its place in the tile.
 
-use super::direct::{finish, most_vectors};
+use super::direct::{accumulate, finish, most_vectors};
 use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups};
 use crate::kernel::Level;
 use crate::kernel::lanes::{Lanes, Plain};
@@ -20,7 +20,10 @@ const READ: usize = TILE + 2;
 /// Products of a tile.
 const PRODUCTS: usize = READ * READ;
 /// Tiles that are transformed before they are multiplied.
-const BATCH: usize = 24;
+const BATCH: usize = 12;
+/// Scratch of a tile and a block of channels. A product's sums take the place of the inputs of the product before it, which are
+/// used up: what is worked on stays small, and in the first cache.
+const SLOTS: usize = (PRODUCTS + 1) * BLOCK;
 
 /// G of F(4, 3).
 const KERNEL: [[f64; 3]; READ] = [
@@ -62,16 +65,6 @@ pub struct TileTask<'a> {
     pub width: usize,
 }
 
-/// Strides in the scratch that is between the transforms.
-#[derive(Clone, Copy)]
-struct Scratch {
-    /// Transformed inputs of one product, all blocks and tiles; a cache line more than they need, so that the products do not
-    /// all fall on the same lines of the cache.
-    read: usize,
-    /// Sums of one product.
-    made: usize,
-}
-
 impl Winograd {
     /// Packs `filter`, whose side is 3.
     ///
@@ -101,13 +94,7 @@ impl Winograd {
 
     /// Elements of scratch that [`Self::run`] needs.
     pub fn scratch(&self) -> usize {
-        let strides = self.strides();
-        PRODUCTS * (strides.read + strides.made)
-    }
-
-    fn strides(&self) -> Scratch {
-        let read = self.blocks.len() * BATCH * BLOCK + BLOCK;
-        Scratch { read, made: BATCH * self.bias.len() + BLOCK }
+        self.blocks.len().max(self.outputs.div_ceil(BLOCK)) * BATCH * SLOTS
     }
 
     /// Makes up to four rows.
@@ -160,7 +147,7 @@ impl Winograd {
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
     unsafe fn avx512(&self, arena: *mut f32, scratch: *mut f32, task: &TileTask) {
         // SAFETY: the caller's promises are those of `batches`.
-        unsafe { self.batches::<__m512, 24, 12, 8, 6>(arena, scratch, task) }
+        unsafe { self.batches::<__m512, 12, 12, 8, 6>(arena, scratch, task) }
     }
 
     /// # Safety
@@ -173,22 +160,22 @@ impl Winograd {
         task: &TileTask,
     ) {
         let tiles = task.width.div_ceil(TILE);
-        let count = tiles.div_ceil(BATCH);
-        for batch in 0..count {
-            let (first, end) = (batch * tiles / count, (batch + 1) * tiles / count);
+        for first in (0..tiles).step_by(BATCH) {
+            let end = tiles.min(first + BATCH);
             // SAFETY: the caller's promises; a batch has at most BATCH tiles, and none begins past the width.
             unsafe {
-                let made = scratch.add(PRODUCTS * self.strides().read);
                 self.transform::<L>(arena, scratch, task, first, end - first);
-                for group in &self.groups {
-                    match group.vectors {
-                        1 => self.multiply::<L, P1, 1>(group, scratch, made, end - first),
-                        2 => self.multiply::<L, P2, 2>(group, scratch, made, end - first),
-                        3 => self.multiply::<L, P3, 3>(group, scratch, made, end - first),
-                        _ => self.multiply::<L, P4, 4>(group, scratch, made, end - first),
+                for product in 0..PRODUCTS {
+                    for group in &self.groups {
+                        match group.vectors {
+                            1 => self.multiply::<L, P1, 1>(group, product, scratch, end - first),
+                            2 => self.multiply::<L, P2, 2>(group, product, scratch, end - first),
+                            3 => self.multiply::<L, P3, 3>(group, product, scratch, end - first),
+                            _ => self.multiply::<L, P4, 4>(group, product, scratch, end - first),
+                        }
                     }
                 }
-                self.gather::<L>(arena, made, task, first, end - first);
+                self.gather::<L>(arena, scratch, task, first, end - first);
             }
         }
     }
@@ -206,7 +193,6 @@ impl Winograd {
         first: usize,
         count: usize,
     ) {
-        let strides = self.strides();
         for (index, input) in self.blocks.iter().enumerate() {
             for lane in (0..input.channels).step_by(L::WIDTH) {
                 // SAFETY: the rows with their border lie inside the arena, and the scratch holds every block of a batch.
@@ -217,7 +203,7 @@ impl Winograd {
                         let start = row.start + input.block * row.block + first * TILE * BLOCK - BLOCK;
                         *pointer = arena.add(start + lane);
                     }
-                    let mut to = scratch.add(index * BATCH * BLOCK + lane);
+                    let mut to = scratch.add(index * BATCH * SLOTS + BLOCK + lane);
                     // Bᵀ d, column by column; the last two columns are the next tile's first.
                     let mut columns = [[L::splat(0.0); READ]; READ];
                     for (c, column) in columns.iter_mut().take(2).enumerate() {
@@ -234,19 +220,19 @@ impl Winograd {
                             }
                             let line = input_transform(line);
                             for (c, value) in line.into_iter().enumerate() {
-                                value.store(to.add((r * READ + c) * strides.read));
+                                value.store(to.add((r * READ + c) * BLOCK));
                             }
                         }
                         columns[0] = columns[TILE];
                         columns[1] = columns[TILE + 1];
-                        to = to.add(BLOCK);
+                        to = to.add(SLOTS);
                     }
                 }
             }
         }
     }
 
-    /// The sums over all inputs, product by product.
+    /// The sums of one product over all inputs, for one group of outputs.
     ///
     /// # Safety
     /// As [`Self::batches`].
@@ -254,73 +240,68 @@ impl Winograd {
     unsafe fn multiply<L: Lanes, const P: usize, const V: usize>(
         &self,
         group: &Group,
-        scratch: *const f32,
-        made: *mut f32,
+        product: usize,
+        scratch: *mut f32,
         count: usize,
     ) {
-        let strides = self.strides();
         let inputs: usize = self.sources.iter().sum();
-        for product in 0..PRODUCTS {
-            // SAFETY: the scratch holds every product of a batch, the weights every product of the group.
-            unsafe {
-                let weights = self.weights.as_ptr().add(group.at + product * inputs * V * L::WIDTH);
-                let from = scratch.add(product * strides.read);
-                let to = made.add(product * strides.made + group.first * BATCH * L::WIDTH);
-                let mut tile = 0;
-                while tile + P <= count {
-                    self.product::<L, P, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
-                    tile += P;
-                }
-                if tile < count && count >= P {
-                    tile = count - P;
-                    self.product::<L, P, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
-                    continue;
-                }
-                while tile + 4 <= count {
-                    self.product::<L, 4, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
-                    tile += 4;
-                }
-                while tile < count {
-                    self.product::<L, 1, V>(weights, from.add(tile * BLOCK), to.add(tile * L::WIDTH));
-                    tile += 1;
-                }
+        // SAFETY: the scratch holds every product of a batch, the weights every product of the group.
+        unsafe {
+            let weights = self.weights.as_ptr().add(group.at + product * inputs * V * L::WIDTH);
+            let slot = scratch.add(product * BLOCK);
+            let mut tile = 0;
+            while tile + P <= count {
+                self.product::<L, P, V>(group, weights, slot.add(tile * SLOTS));
+                tile += P;
+            }
+            if P > 8 && tile + 8 <= count {
+                self.product::<L, 8, V>(group, weights, slot.add(tile * SLOTS));
+                tile += 8;
+            }
+            while tile + 4 <= count {
+                self.product::<L, 4, V>(group, weights, slot.add(tile * SLOTS));
+                tile += 4;
+            }
+            while tile < count {
+                self.product::<L, 1, V>(group, weights, slot.add(tile * SLOTS));
+                tile += 1;
             }
         }
     }
 
-    /// One product of `P` tiles and `V` vectors of outputs.
+    /// One product of `P` tiles and `V` vectors of outputs: from the slot behind `slot` into `slot`.
     ///
     /// # Safety
-    /// As [`Self::batches`]; the pointers cover `P` tiles.
+    /// As [`Self::batches`]; the slots cover `P` tiles.
     #[inline(always)]
     unsafe fn product<L: Lanes, const P: usize, const V: usize>(
         &self,
+        group: &Group,
         mut weights: *const f32,
-        from: *const f32,
-        to: *mut f32,
+        slot: *mut f32,
     ) {
         // SAFETY: the caller's promises.
         unsafe {
             let mut sums = [[L::splat(0.0); V]; P];
             for (index, input) in self.blocks.iter().enumerate() {
-                let from = from.add(index * BATCH * BLOCK);
-                for i in 0..input.channels {
-                    let mut w = [L::splat(0.0); V];
-                    for (v, w) in w.iter_mut().enumerate() {
-                        *w = L::load(weights.add(v * L::WIDTH));
+                let from = slot.add(index * BATCH * SLOTS + BLOCK).cast_const();
+                // A whole block has a loop of its own, whose length the compiler knows.
+                let step = V * L::WIDTH;
+                if input.channels == BLOCK {
+                    for i in 0..BLOCK {
+                        accumulate(&mut sums, weights.add(i * step), from.add(i), SLOTS);
                     }
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        let value = L::splat(*from.add(p * BLOCK + i));
-                        for (sum, w) in sums.iter_mut().zip(w) {
-                            *sum = sum.fma(value, w);
-                        }
+                } else {
+                    for i in 0..input.channels {
+                        accumulate(&mut sums, weights.add(i * step), from.add(i), SLOTS);
                     }
-                    weights = weights.add(V * L::WIDTH);
                 }
+                weights = weights.add(input.channels * step);
             }
-            for (p, sums) in sums.into_iter().enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    sum.store(to.add((v * BATCH + p) * L::WIDTH));
+            for v in 0..V {
+                let to = slot.add(place((group.first + v) * L::WIDTH));
+                for (p, sums) in sums.iter().enumerate() {
+                    sums[v].store(to.add(p * SLOTS));
                 }
             }
         }
@@ -331,22 +312,21 @@ impl Winograd {
     /// # Safety
     /// As [`Self::batches`].
     #[inline(always)]
-    unsafe fn gather<L: Lanes>(&self, arena: *mut f32, made: *const f32, task: &TileTask, first: usize, count: usize) {
-        let stride = self.strides().made;
+    unsafe fn gather<L: Lanes>(&self, arena: *mut f32, made: *mut f32, task: &TileTask, first: usize, count: usize) {
         for vector in 0..self.bias.len() / L::WIDTH {
             let channel = vector * L::WIDTH;
             for tile in 0..count {
                 let x = (first + tile) * TILE;
-                let place = |row: Row| row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK;
+                let at = |row: Row| row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK;
                 // SAFETY: the rows lie inside the arena; columns past the width are not written.
                 unsafe {
-                    let from = made.add((vector * BATCH + tile) * L::WIDTH);
+                    let from = made.add(place(channel) + tile * SLOTS);
                     let bias = L::load(self.bias.as_ptr().add(channel));
                     let mut lines = [[L::splat(0.0); READ]; TILE];
                     for c in 0..READ {
                         let mut column = [L::splat(0.0); READ];
                         for (r, value) in column.iter_mut().enumerate() {
-                            *value = L::load(from.add((r * READ + c) * stride));
+                            *value = L::load(from.add((r * READ + c) * BLOCK));
                         }
                         let column = output_transform(column);
                         for (line, value) in lines.iter_mut().zip(column) {
@@ -358,9 +338,9 @@ impl Winograd {
                         for value in &mut values {
                             *value = value.add(bias);
                         }
-                        let to = arena.add(place(*task.out.get_unchecked(r)));
+                        let to = arena.add(at(*task.out.get_unchecked(r)));
                         let add = match &task.add {
-                            Some(rows) => Some(arena.add(place(*rows.get_unchecked(r))).cast_const()),
+                            Some(rows) => Some(arena.add(at(*rows.get_unchecked(r))).cast_const()),
                             None => None,
                         };
                         if x + TILE <= task.width {
@@ -383,6 +363,12 @@ impl Winograd {
             }
         }
     }
+}
+
+/// Where a channel stands in the scratch of a tile.
+#[inline(always)]
+fn place(channel: usize) -> usize {
+    channel / BLOCK * BATCH * SLOTS + channel % BLOCK
 }
 
 /// G g Gᵀ at `product`.
