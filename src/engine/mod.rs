@@ -6,11 +6,13 @@
 
 mod network;
 mod packed;
+mod recognise;
 mod schedule;
 mod stream;
 
 pub use network::{Border, Format, Make, Map, MapId, Network, Output, Spread};
 pub use packed::{Method, Packed};
+pub use recognise::{Island, Recognised, recognise};
 pub use stream::{Ends, Stream};
 
 #[cfg(test)]

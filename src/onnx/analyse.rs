@@ -99,6 +99,35 @@ pub fn check_size(model: &ModelProto, size: Size, limits: &Limits) -> Result<()>
     explorer.walk(size).map(|_| ()).map_err(|e| e.at(format!("for {size} pixels")))
 }
 
+/// A value that lies on the picture's grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Channels.
+    pub channels: usize,
+    /// Rows and columns for each of the picture's.
+    pub factor: usize,
+}
+
+/// Every value of `model` that is channels of a whole number of times the picture's rows and columns.
+pub fn grids(model: &ModelProto, limits: &Limits) -> Result<HashMap<String, Grid>> {
+    let graph = graph(model)?;
+    let (colour, fixed_size) = input_form(graph)?;
+    let explorer = Explorer { graph, opset: opset(model), planes: colour.planes(), limits };
+    let size = fixed_size.unwrap_or(PROBES[0]);
+    let mut grids = HashMap::new();
+    for (name, value) in explorer.walk(size)?.values {
+        let Link::Grid { axes: [2, 3], rate } = value.link else { continue };
+        let factors = rate.map(|r| r.whole().and_then(|n| usize::try_from(n).ok()));
+        if let ([1, channels, height, width], [Some(down), Some(across)]) = (value.shape.as_slice(), factors)
+            && down == across
+            && (*width, *height) == (size.width * across, size.height * down)
+        {
+            grids.insert(name, Grid { channels: *channels, factor: down });
+        }
+    }
+    Ok(grids)
+}
+
 fn opset(model: &ModelProto) -> i64 {
     model.opset_import.iter().find(|o| o.domain.is_empty() || o.domain == "ai.onnx").map_or(1, |o| o.version)
 }

@@ -10,8 +10,9 @@ mod reach;
 mod read;
 mod wire;
 
-pub use analyse::{Analysis, analyse, check_size};
-pub use read::{Limits, graph, load, picture_input, read};
+pub use analyse::{Analysis, Grid, analyse, check_size, grids};
+pub use node::Attributes;
+pub use read::{Limits, graph, label, load, picture_input, read};
 
 #[cfg(test)]
 mod tests;

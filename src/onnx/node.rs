@@ -4,22 +4,26 @@ use super::proto::{AttributeProto, NodeProto, TensorProto, element};
 
 /// An operator's attributes by name.
 #[derive(Clone, Copy)]
-pub(super) struct Attributes<'a>(pub(super) &'a NodeProto);
+pub struct Attributes<'a>(pub &'a NodeProto);
 
 impl<'a> Attributes<'a> {
-    pub(super) fn get(self, name: &str) -> Option<&'a AttributeProto> {
+    /// The attribute of that name.
+    pub fn get(self, name: &str) -> Option<&'a AttributeProto> {
         self.0.attribute.iter().find(|a| a.name == name)
     }
 
-    pub(super) fn int(self, name: &str, default: i64) -> i64 {
+    /// An integer.
+    pub fn int(self, name: &str, default: i64) -> i64 {
         self.get(name).and_then(|a| a.i).unwrap_or(default)
     }
 
-    pub(super) fn ints(self, name: &str) -> Option<&'a [i64]> {
+    /// A list of integers.
+    pub fn ints(self, name: &str) -> Option<&'a [i64]> {
         self.get(name).map(|a| a.ints.as_slice())
     }
 
-    pub(super) fn text(self, name: &str, default: &'static str) -> &'a str {
+    /// A text.
+    pub fn text(self, name: &str, default: &'static str) -> &'a str {
         self.get(name).and_then(|a| std::str::from_utf8(a.s.as_deref()?).ok()).unwrap_or(default)
     }
 }

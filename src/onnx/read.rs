@@ -92,7 +92,7 @@ pub(super) fn damaged() -> Error {
 }
 
 /// A node's operator and name, for messages.
-pub(super) fn label(node: &NodeProto) -> String {
+pub fn label(node: &NodeProto) -> String {
     let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
     format!("{} '{}'", shown(&node.op_type), shown(name))
 }
