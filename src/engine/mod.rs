@@ -10,6 +10,7 @@ mod recognise;
 mod schedule;
 mod stream;
 
+pub use crate::kernel::stream::{Samples, SamplesMut};
 pub use network::{Border, Format, Make, Map, MapId, Network, Output, Spread};
 pub use packed::{Method, Packed};
 pub use recognise::{Island, Recognised, recognise};

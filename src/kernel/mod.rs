@@ -10,6 +10,7 @@ pub mod conv;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod lanes;
+pub mod pool;
 pub mod stream;
 
 /// Proof that instructions were found on this machine: only this module makes one, and levels that need one hold one.

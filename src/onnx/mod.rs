@@ -12,7 +12,7 @@ mod wire;
 
 pub use analyse::{Analysis, Grid, analyse, check_size, grids};
 pub use node::Attributes;
-pub use read::{Limits, graph, label, load, picture_input, read};
+pub use read::{Limits, check_run, graph, label, load, picture_input, read};
 
 #[cfg(test)]
 mod tests;

@@ -137,6 +137,14 @@ fn check_model(model: &ModelProto) -> Result<()> {
     }
 }
 
+/// Checks the bytes that one run takes.
+pub fn check_run(bytes: u64, limits: &Limits) -> Result<()> {
+    if bytes > limits.run_bytes {
+        return Err(Error::limit(format!("one run takes more than {} MiB", limits.run_bytes >> 20)));
+    }
+    Ok(())
+}
+
 fn standard(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }

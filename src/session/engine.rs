@@ -1,6 +1,7 @@
 //! tract itself: loading, compiling for a size, running. Whatever goes wrong in there comes out as an error.
 
 use super::footprint;
+use super::island::{Fuse, Ready};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::onnx::proto::{ModelProto, OperatorSetIdProto};
@@ -22,6 +23,8 @@ const SIZE_INDEPENDENT: [(&str, &str); 1] = [("TRACT_DISABLE_DIRECT_SPATIAL", "t
 pub(super) struct Engine {
     model: InferenceModel,
     planes: usize,
+    /// What our own engine runs inside of it.
+    islands: Vec<Ready>,
 }
 
 /// A network compiled for one size.
@@ -35,7 +38,7 @@ pub(super) struct Prepared {
 
 impl Engine {
     /// Hands tract exactly what [`crate::onnx::read`] checked, with the sizes left open.
-    pub(super) fn load(model: &ModelProto, planes: usize) -> Result<Self> {
+    pub(super) fn load(model: &ModelProto, planes: usize, islands: Vec<Ready>) -> Result<Self> {
         let mut model = model.clone();
         // Some writers import domains that no operator uses.
         model.opset_import.retain(|o| o.domain.is_empty() || o.domain == "ai.onnx");
@@ -54,7 +57,7 @@ impl Engine {
         }
         let bytes = model.to_bytes();
         let model = guarded("cannot be read", || tract_onnx::onnx().model_for_read(&mut bytes.as_slice()))?;
-        Ok(Self { model, planes })
+        Ok(Self { model, planes, islands })
     }
 
     /// The factor between input and output, for graphs whose operators this crate does not know.
@@ -72,6 +75,8 @@ impl Engine {
     pub(super) fn prepare(&self, size: Size, scale: usize, limits: &Limits) -> Result<Prepared> {
         let typed = self.typed(size, limits)?;
         let scope = guarded("cannot be tuned", || KnobScope::new(SIZE_INDEPENDENT))?;
+        let mut typed = typed;
+        guarded("cannot be taken over by the engine", || Fuse(&self.islands).apply(&mut typed))?;
         let plan = guarded("cannot be compiled", || scope.enter(|| typed.into_optimized()?.into_runnable()))?;
         let output = output_shape(plan.model())?;
         if output != [1, self.planes, size.height * scale, size.width * scale] {

@@ -1,4 +1,7 @@
-//! ONNX generators on tract: alone in naming tract.
+//! ONNX generators, on the engine and on tract: alone in naming tract.
+//!
+//! What the [`engine`](crate::engine) recognises it runs: the whole graph without tract where it can, else islands of it as
+//! operators inside tract's graph. What it does not recognise runs on stock tract.
 //!
 //! A [`TractGenerator`] is read and understood once ([`crate::onnx`]), then made concrete for each input size that is asked
 //! for. An output pixel must not depend on the size of the tile it was computed in, so the lowerings that tract chooses by
@@ -6,19 +9,24 @@
 
 mod engine;
 mod footprint;
+mod island;
 mod probe;
+mod whole;
 
 use crate::card::{Card, Colour, METADATA_KEY, Tiling};
+use crate::engine::{Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
+use crate::kernel::Level;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, Analysis, Limits};
-use crate::upscale::{Generator, Plan};
+use crate::upscale::{Footing, Generator, Plan};
 use engine::{Engine, Prepared};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use whole::WholePlan;
 
 /// What a user knows better than the graph tells.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +41,20 @@ pub struct Overrides {
     pub halo: Option<usize>,
     /// The card that stands beside a model which brings none in its metadata.
     pub card: Option<Card>,
+    /// The instructions that are used; the best ones unless chosen.
+    pub cpu: Option<Level>,
+    /// What runs the network.
+    pub runner: Runner,
+}
+
+/// What runs a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Runner {
+    /// The engine, as far as it goes, and tract for the rest.
+    #[default]
+    Engine,
+    /// Tract alone.
+    Tract,
 }
 
 /// Sizes for which the compiled network is kept.
@@ -45,6 +67,10 @@ pub struct TractGenerator {
     model: ModelProto,
     limits: Limits,
     engine: Engine,
+    recognised: Recognised,
+    level: Level,
+    /// The network on the engine, where that can run all of it.
+    whole: Option<Arc<Packed>>,
     /// Compiled networks, the latest last.
     prepared: Mutex<Vec<(Size, Arc<Prepared>)>>,
 }
@@ -69,7 +95,19 @@ impl TractGenerator {
     pub fn from_bytes(name: &str, bytes: &[u8], overrides: &Overrides, limits: Limits) -> Result<Self> {
         let model = onnx::read(bytes, &limits)?;
         let mut analysis = onnx::analyse(&model, &limits)?;
-        let engine = Engine::load(&model, analysis.colour.planes())?;
+        let level = overrides.cpu.unwrap_or_else(Level::best);
+        let recognised = match overrides.runner {
+            Runner::Engine => recognise(&model, &limits)?,
+            Runner::Tract => Recognised::default(),
+        };
+        let whole = recognised.whole(&model).filter(|_| analysis.scale.is_some());
+        let whole = whole.map(|island| Arc::new(Packed::new(island.network.clone(), level, Method::Winograd)));
+        // Beside tract's operators a window may begin anywhere.
+        let islands = if whole.is_some() { &[][..] } else { &recognised.islands };
+        let ready = |island: &crate::engine::Island| {
+            island::Ready::new(island, Packed::new(island.network.clone(), level, Method::Direct))
+        };
+        let engine = Engine::load(&model, analysis.colour.planes(), islands.iter().map(ready).collect())?;
         if analysis.scale.is_none() {
             analysis.scale = match overrides.scale {
                 Some(scale) => Some(scale),
@@ -83,8 +121,13 @@ impl TractGenerator {
             None => worked_out(name, &analysis),
         };
         card.digest = digest(bytes);
+        if whole.is_some() {
+            // The engine takes any size, whatever the graph was exported for.
+            (card.fixed_size, card.min_side, card.multiple) = (None, 1, 1);
+        }
         apply(overrides, &analysis, &mut card)?;
-        let mut generator = Self { card, analysis, model, limits, engine, prepared: Mutex::default() };
+        let prepared = Mutex::default();
+        let mut generator = Self { card, analysis, model, limits, engine, recognised, level, whole, prepared };
         if !known_range {
             generator.card.range = probe::range(&generator)?;
         }
@@ -94,6 +137,21 @@ impl TractGenerator {
     /// What was worked out from the graph.
     pub fn analysis(&self) -> &Analysis {
         &self.analysis
+    }
+
+    /// What the engine runs and what is left to tract.
+    pub fn recognised(&self) -> &Recognised {
+        &self.recognised
+    }
+
+    /// Whether the engine runs all of the network.
+    pub fn is_whole(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// The instructions that the engine uses.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// The compiled network for `size`, from the kept ones where possible.
@@ -121,10 +179,15 @@ impl TractGenerator {
     }
 
     /// A plan for `size` that leaves the fixed size of the graph out of account.
-    fn plan_freely(&self, size: Size, range: [f32; 2]) -> Result<TractPlan> {
+    fn plan_freely(&self, size: Size, range: [f32; 2]) -> Result<Box<dyn Plan>> {
+        let planes = self.card.colour.planes();
+        if let Some(packed) = &self.whole {
+            onnx::check_run(Stream::bytes(packed, size), &self.limits)?;
+            return Ok(Box::new(WholePlan::new(packed, size, planes, range)));
+        }
         let padded = self.padded(size);
         let prepared = self.prepare(padded)?;
-        Ok(TractPlan { prepared, size, padded, planes: self.card.colour.planes(), scale: self.card.scale, range })
+        Ok(Box::new(TractPlan { prepared, size, padded, planes, scale: self.card.scale, range }))
     }
 }
 
@@ -144,10 +207,23 @@ impl Generator for TractGenerator {
             return Err(Error::model(format!("'{}' takes no side below {least} pixels, not {input}", self.card.name)));
         }
         input.checked_scale(self.card.scale)?;
-        Ok(Box::new(self.plan_freely(input, self.card.range)?))
+        self.plan_freely(input, self.card.range)
+    }
+
+    fn footing(&self) -> Footing {
+        let said = Footing::of(&self.card);
+        match (&self.whole, &self.card.tiling) {
+            (Some(packed), Tiling::Halo(_)) => {
+                Footing { halo: said.halo.max(packed.halo()), alignment: packed.alignment(), streams: true }
+            }
+            _ => said,
+        }
     }
 
     fn working_bytes(&self, input: Size) -> u64 {
+        if let Some(packed) = &self.whole {
+            return Stream::bytes(packed, input);
+        }
         // What cannot be compiled needs nothing: planning it will say why.
         self.prepare(self.padded(input)).map_or(0, |prepared| prepared.footprint)
     }

@@ -5,7 +5,6 @@
 use super::{TractGenerator, enlarged};
 use crate::error::Result;
 use crate::geometry::Size;
-use crate::upscale::Plan;
 use std::f32::consts::TAU;
 
 /// The ranges in use, the commonest first.

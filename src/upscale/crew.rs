@@ -1,21 +1,26 @@
-//! Threads that lead windows through a generator: gather, run, stitch.
+//! Threads that lead a picture through a generator: bands of rows where it streams, else windows, gathered, run and stitched.
 
 use super::generator::{Generator, Plan};
 use super::tile::{Grid, Tile};
+use crate::engine::{Ends, Samples, SamplesMut};
 use crate::error::{Error, Kind, Result};
 use crate::geometry::Size;
+use crate::kernel::pool::Pool;
 use crate::progress::Progress;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Most planes of a picture.
+const MOST_PLANES: usize = 3;
 
 /// Where the time went, summed over the threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stages {
     /// Copying windows out of the picture.
     pub gather: Duration,
-    /// The generator.
+    /// The generator; all of the time where it streams rows.
     pub network: Duration,
     /// Copying what the windows contribute into the enlarged picture.
     pub stitch: Duration,
@@ -36,7 +41,7 @@ pub(crate) struct Rows<'a> {
     /// The picture's row that comes first in `planes`.
     pub(crate) first: usize,
     /// Whole rows, `picture.width` samples each.
-    pub(crate) planes: &'a [&'a [f32]],
+    pub(crate) planes: [Option<Samples<'a>>; MOST_PLANES],
 }
 
 /// Rows of the enlarged picture's planes, written by every thread.
@@ -46,10 +51,16 @@ pub(crate) struct RowsMut<'a> {
     /// The enlarged picture's row that comes first in `planes`.
     pub(crate) first: usize,
     /// Whole rows.
-    pub(crate) planes: Vec<&'a mut [f32]>,
+    pub(crate) planes: [Option<SamplesMut<'a>>; MOST_PLANES],
 }
 
-/// One thread's plan and buffers.
+/// As many of `items` as a picture may have planes.
+pub(crate) fn planes<T>(items: impl IntoIterator<Item = T>) -> [Option<T>; MOST_PLANES] {
+    let mut items = items.into_iter();
+    std::array::from_fn(|_| items.next())
+}
+
+/// One thread's plan and, where it works on windows, its buffers.
 struct Worker {
     plan: Box<dyn Plan>,
     input: Vec<f32>,
@@ -58,9 +69,25 @@ struct Worker {
 
 /// The workers of one grid.
 pub(crate) struct Crew {
-    workers: Vec<Worker>,
+    workers: Vec<Mutex<Worker>>,
+    pool: Pool,
     grid: Grid,
     scale: usize,
+}
+
+/// What the threads share while they work on a picture.
+struct Shared<'a, 'b> {
+    input: &'a Rows<'b>,
+    /// The next window or band, and the rows that nobody has taken yet.
+    output: Mutex<(usize, RowsMut<'b>)>,
+    end: usize,
+    failed: AtomicBool,
+    progress: &'a dyn Progress,
+}
+
+/// A mutex is poisoned by a thread that crashed between two copies: no harm to the others.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Crew {
@@ -73,18 +100,18 @@ impl Crew {
             .area()
             .checked_mul(planes)
             .ok_or_else(|| Error::limit(format!("a window of {window} is larger than this machine can address")))?;
+        let copied = |samples: usize| vec![0.0; if grid.is_banded() { 0 } else { samples }];
         let worker = || {
-            Ok(Worker {
-                plan: generator.plan(window)?,
-                input: vec![0.0; window.area() * planes],
-                output: vec![0.0; samples],
-            })
+            let (input, output) = (copied(window.area() * planes), copied(samples));
+            Ok(Mutex::new(Worker { plan: generator.plan(window)?, input, output }))
         };
-        let workers = (0..threads.clamp(1, grid.len())).map(|_| worker()).collect::<Result<_>>()?;
-        Ok(Self { workers, grid, scale })
+        let workers = (0..threads.clamp(1, grid.len())).map(|_| worker()).collect::<Result<Vec<_>>>()?;
+        let pool = Pool::new("upscale", workers.len())
+            .map_err(|e| Error::limit("the system gives no more threads").fix("ask for fewer --threads").caused_by(e))?;
+        Ok(Self { workers, pool, grid, scale })
     }
 
-    /// Enlarges the windows `tiles` of the grid. `input` holds every row that they read, `output` every row that they
+    /// Enlarges the windows or bands `tiles` of the grid. `input` holds every row that they read, `output` every row that they
     /// contribute. Progress is counted in the picture's pixels.
     pub(crate) fn run(
         &mut self,
@@ -93,50 +120,78 @@ impl Crew {
         output: RowsMut<'_>,
         progress: &dyn Progress,
     ) -> Result<Stages> {
-        let (next, failed, output) = (AtomicUsize::new(tiles.start), AtomicBool::new(false), Mutex::new(output));
-        let (grid, scale) = (self.grid, self.scale);
-        let work = |worker: &mut Worker| -> Result<Stages> {
-            let mut stages = Stages::default();
-            while !failed.load(Ordering::Relaxed) {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= tiles.end {
-                    break;
-                }
-                if progress.stopped() {
-                    return Err(Error::new(Kind::Interrupted, "interrupted"));
-                }
-                let tile = grid.tile(index);
-                stages.add(worker.enlarge(tile, scale, input, &output)?);
-                progress.advance(tile.valid.size.area() as u64);
-            }
-            Ok(stages)
+        let shared = Shared {
+            input,
+            output: Mutex::new((tiles.start, output)),
+            end: tiles.end,
+            failed: AtomicBool::new(false),
+            progress,
         };
-        let results: Vec<Result<Stages>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .workers
-                .iter_mut()
-                .map(|worker| scope.spawn(|| work(worker).inspect_err(|_| failed.store(true, Ordering::Relaxed))))
-                .collect();
-            let crashed = |_| Err(Error::model("the network crashed on a window of this picture"));
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(crashed)).collect()
+        let results = Mutex::new(Ok(Stages::default()));
+        let (grid, scale, workers) = (self.grid, self.scale, &self.workers);
+        let finished = self.pool.run(&|number| {
+            let done = lock(&workers[number]).work(grid, scale, &shared);
+            if done.is_err() {
+                shared.failed.store(true, Ordering::Relaxed);
+            }
+            let mut results = lock(&results);
+            match (&mut *results, done) {
+                (Ok(sum), Ok(stages)) => sum.add(stages),
+                (Ok(_), Err(error)) => *results = Err(error),
+                (Err(_), _) => {}
+            }
         });
-        let mut stages = Stages::default();
-        for result in results {
-            stages.add(result?);
+        if !finished {
+            return Err(Error::model("the network crashed on a window of this picture"));
         }
-        Ok(stages)
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Worker {
-    fn enlarge(&mut self, tile: Tile, scale: usize, input: &Rows<'_>, output: &Mutex<RowsMut<'_>>) -> Result<Stages> {
+    /// Takes windows or bands as long as there are any.
+    fn work(&mut self, grid: Grid, scale: usize, shared: &Shared<'_, '_>) -> Result<Stages> {
+        let mut stages = Stages::default();
+        while !shared.failed.load(Ordering::Relaxed) {
+            let mut rest = lock(&shared.output);
+            let index = rest.0;
+            if index >= shared.end {
+                break;
+            }
+            if shared.progress.stopped() {
+                return Err(Error::new(Kind::Interrupted, "interrupted"));
+            }
+            rest.0 += 1;
+            let tile = grid.tile(index);
+            if grid.is_banded() {
+                let own = rest.1.split_off(tile.valid.size.height * scale);
+                drop(rest);
+                stages.add(self.make_rows(tile, shared.input, own)?);
+            } else {
+                drop(rest);
+                stages.add(self.enlarge(tile, scale, shared)?);
+            }
+            shared.progress.advance(tile.valid.size.area() as u64);
+        }
+        Ok(stages)
+    }
+
+    fn make_rows(&mut self, tile: Tile, input: &Rows<'_>, output: RowsMut<'_>) -> Result<Stages> {
         let begin = Instant::now();
-        self.gather(tile, input);
+        let Some(plan) = self.plan.rows() else {
+            return Err(Error::internal("a generator that streams has a plan that does not"));
+        };
+        plan.run_rows(tile.valid.y..tile.valid.bottom(), &mut Band { input, output })?;
+        Ok(Stages { network: begin.elapsed(), ..Stages::default() })
+    }
+
+    fn enlarge(&mut self, tile: Tile, scale: usize, shared: &Shared<'_, '_>) -> Result<Stages> {
+        let begin = Instant::now();
+        self.gather(tile, shared.input);
         let gathered = Instant::now();
         self.plan.run(&self.input, &mut self.output)?;
         let ran = Instant::now();
-        // A thread that crashed left the rows as they were between two copies: no harm to the others.
-        self.stitch(tile, scale, &mut output.lock().unwrap_or_else(PoisonError::into_inner));
+        self.stitch(tile, scale, &mut lock(&shared.output).1);
         Ok(Stages { gather: gathered - begin, network: ran - gathered, stitch: ran.elapsed() })
     }
 
@@ -144,12 +199,14 @@ impl Worker {
     fn gather(&mut self, tile: Tile, input: &Rows<'_>) {
         let Size { width, height } = tile.window.size;
         let inside = width.min(input.picture.width - tile.window.x);
-        for (plane, window) in input.planes.iter().zip(self.input.chunks_exact_mut(width * height)) {
+        let windows = self.input.chunks_exact_mut(width * height);
+        for (plane, window) in input.planes.iter().flatten().zip(windows) {
             for (y, row) in window.chunks_exact_mut(width).enumerate() {
                 let from = (tile.window.y + y).min(input.picture.height - 1) - input.first;
-                let source = &plane[from * input.picture.width + tile.window.x..][..inside];
-                row[..inside].copy_from_slice(source);
-                row[inside..].fill(source[inside - 1]);
+                let first = from * input.picture.width + tile.window.x;
+                plane.part(first..first + inside).copy_to(&mut row[..inside]);
+                let last = row[inside - 1];
+                row[inside..].fill(last);
             }
         }
     }
@@ -159,11 +216,44 @@ impl Worker {
         let window = Size::new(tile.window.size.width * scale, tile.window.size.height * scale);
         let (x, y) = (tile.valid.x * scale, tile.valid.y * scale - output.first);
         let stride = output.width;
-        for (plane, window_plane) in output.planes.iter_mut().zip(self.output.chunks_exact(window.area())) {
+        for (plane, window_plane) in output.planes.iter_mut().flatten().zip(self.output.chunks_exact(window.area())) {
             for row in 0..inside.size.height {
                 let source = &window_plane[(inside.y + row) * window.width + inside.x..][..inside.size.width];
-                plane[(y + row) * stride + x..][..inside.size.width].copy_from_slice(source);
+                let first = (y + row) * stride + x;
+                plane.part(first..first + inside.size.width).copy_from(source);
             }
+        }
+    }
+}
+
+impl RowsMut<'_> {
+    /// Takes the first `rows` rows out.
+    fn split_off(&mut self, rows: usize) -> Self {
+        let count = rows * self.width;
+        let planes = std::array::from_fn(|i| self.planes[i].as_mut().map(|plane| plane.split_off(count)));
+        let first = self.first;
+        self.first += rows;
+        Self { width: self.width, first, planes }
+    }
+}
+
+/// The rows around one band, and those that it makes.
+struct Band<'a, 'b> {
+    input: &'a Rows<'b>,
+    output: RowsMut<'a>,
+}
+
+impl Ends for Band<'_, '_> {
+    fn row(&self, _: usize, plane: usize, y: usize) -> Samples<'_> {
+        let (width, first) = (self.input.picture.width, (y - self.input.first) * self.input.picture.width);
+        self.input.planes[plane].map_or(Samples::Float(&[]), |plane| plane.part(first..first + width))
+    }
+
+    fn row_mut(&mut self, _: usize, plane: usize, y: usize) -> SamplesMut<'_> {
+        let (width, first) = (self.output.width, (y - self.output.first) * self.output.width);
+        match &mut self.output.planes[plane] {
+            Some(plane) => plane.part(first..first + width),
+            None => SamplesMut::Float(&mut []),
         }
     }
 }

@@ -21,7 +21,7 @@ mod testing;
 
 pub use crew::Stages;
 pub use factor::Factor;
-pub use generator::{Generator, Plan};
+pub use generator::{Footing, Generator, Plan, RowPlan};
 pub use interpolation::Interpolation;
 pub use picture::PicturePlan;
 pub use planes::PlaneUpscaler;

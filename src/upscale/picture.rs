@@ -11,12 +11,13 @@
 use super::bands::{BESIDE, Band, Composer, Intake};
 use super::bleed::Bleed;
 use super::channels::Channels;
-use super::crew::{Crew, Rows, RowsMut};
+use super::crew::{Crew, Rows, RowsMut, planes};
 use super::generator::Generator;
 use super::planes::FIT;
 use super::rows::RowResampler;
 use super::tile::{Grid, TileOptions};
 use crate::codec::{RowSink, RowSource};
+use crate::engine::{Samples, SamplesMut};
 use crate::error::{Error, Kind, Result};
 use crate::frame::Layout;
 use crate::geometry::Size;
@@ -65,13 +66,14 @@ impl PicturePlan {
             return Ok(Self { size, target, layout, work: None });
         }
         let card = generator.card();
-        let grid = Grid::new(card, size, tiles)?;
+        let grid = Grid::new(generator.as_ref(), size, tiles)?;
         let model = size.checked_scale(card.scale)?;
         let channels = Channels { layout, colour: card.colour };
         let window_rows =
-            (grid.window().height * card.scale) as u64 * model.width as u64 * channels.through() as u64 * 4;
+            (grid.tallest() * card.scale) as u64 * model.width as u64 * channels.through() as u64 * 4;
         let threads = tiles.threads.max(1);
-        let wanted = (4 * threads).div_ceil(grid.columns()).clamp(1, grid.rows());
+        let each = if grid.is_banded() { threads } else { 4 * threads };
+        let wanted = each.div_ceil(grid.columns()).clamp(1, grid.rows());
         let group = wanted.min((BAND_BYTES / window_rows.max(1)).max(1) as usize);
         let work = Work { generator, channels, grid, model, threads, group };
         Ok(Self { size, target, layout, work: Some(work) })
@@ -168,10 +170,10 @@ impl Work {
             let rows = (last.valid.bottom() - first.valid.y) * scale;
             band.planes.resize(self.channels.through(), Vec::new());
             band.planes.iter_mut().for_each(|plane| plane.resize(rows * self.model.width, 0.0));
-            let sources: Vec<&[f32]> = intake.planes.iter().map(Vec::as_slice).collect();
-            let input = Rows { picture: self.grid.picture(), first: intake.first, planes: &sources };
-            let planes = band.planes.iter_mut().map(Vec::as_mut_slice).collect();
-            let output = RowsMut { width: self.model.width, first: first.valid.y * scale, planes };
+            let sources = planes(intake.planes.iter().map(|plane| Samples::Float(plane)));
+            let input = Rows { picture: self.grid.picture(), first: intake.first, planes: sources };
+            let targets = planes(band.planes.iter_mut().map(|plane| SamplesMut::Float(plane)));
+            let output = RowsMut { width: self.model.width, first: first.valid.y * scale, planes: targets };
             crew.run(tiles, &input, output, progress)?;
             full.send(band).map_err(nobody)?;
         }
@@ -183,7 +185,8 @@ impl Work {
         let (through, beside) = (self.channels.through(), self.channels.beside());
         let window = self.grid.window();
         // Rows of windows overlap, so this is more than a band ever reads or contributes.
-        let rows = (window.height * self.group).min(size.height.max(window.height));
+        let tallest = self.grid.tallest();
+        let rows = (tallest * self.group).min(size.height.max(tallest));
         let kept = (rows * size.width * 4) as u64 * (through + 3 * beside) as u64;
         let bands = 2 * (rows * scale) as u64 * self.model.width as u64 * through as u64 * 4;
         let resamplers = through as u64 * RowResampler::bytes(self.model, target, FIT, 2)

@@ -1,8 +1,9 @@
 //! Whole planes, frame after frame: planned once for one size.
 
-use super::crew::{Crew, Rows, RowsMut, Stages};
+use super::crew::{Crew, Rows, RowsMut, Stages, planes};
 use super::generator::Generator;
 use super::tile::{Grid, TileOptions};
+use crate::engine::{Samples, SamplesMut};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
 use crate::geometry::Size;
@@ -44,7 +45,7 @@ impl PlaneUpscaler {
     /// overflow.
     pub fn new(generator: Arc<dyn Generator>, input: Size, target: Size, tiles: &TileOptions) -> Result<Self> {
         let (scale, planes) = (generator.card().scale, generator.card().colour.planes());
-        let grid = Grid::new(generator.card(), input, tiles)?;
+        let grid = Grid::new(generator.as_ref(), input, tiles)?;
         let model = input.checked_scale(scale)?;
         if target.checked_area().is_none_or(|area| area == 0) {
             return Err(Error::usage(format!("{target} is no size for a picture")));
@@ -88,6 +89,30 @@ impl PlaneUpscaler {
         self.run_watched(input, output, &Unwatched)
     }
 
+    /// Whether [`PlaneUpscaler::run_codes`] will do: the target is as large as what the generator makes.
+    pub fn takes_codes(&self) -> bool {
+        self.fit.is_none()
+    }
+
+    /// Enlarges planes of 8-bit codes, of which a sample is `levels[0] · code + levels[1]`, to planes of such codes: the
+    /// nearest ones. Where the generator streams, no picture of floats exists in between.
+    ///
+    /// # Errors
+    /// As [`PlaneUpscaler::run`]; an internal error where [`PlaneUpscaler::takes_codes`] is not true.
+    pub fn run_codes(&mut self, input: &[&[u8]], output: &mut [&mut [u8]], levels: [f32; 2]) -> Result<()> {
+        let sizes = input.iter().all(|codes| codes.len() == self.input().area())
+            && output.iter().all(|codes| codes.len() == self.target.area());
+        if !sizes || input.len() != self.planes || output.len() != self.planes || !self.takes_codes() {
+            return Err(Error::internal(format!("codes are not as planned: {} to {}", self.input(), self.target)));
+        }
+        let sources = planes(input.iter().map(|codes| Samples::Codes(codes, levels)));
+        let rows = Rows { picture: self.grid.picture(), first: 0, planes: sources };
+        let targets = planes(output.iter_mut().map(|codes| SamplesMut::Codes(codes, levels)));
+        let into = RowsMut { width: self.target.width, first: 0, planes: targets };
+        self.stages = self.crew.run(0..self.grid.len(), &rows, into, &Unwatched)?;
+        Ok(())
+    }
+
     /// [`PlaneUpscaler::run`] with someone who watches; one unit of progress is one pixel of `input`.
     pub fn run_watched(&mut self, input: &[Plane], output: &mut [Plane], progress: &dyn Progress) -> Result<()> {
         let fits = |planes: &[Plane], size: Size| {
@@ -96,11 +121,11 @@ impl PlaneUpscaler {
         if !fits(input, self.input()) || !fits(output, self.target) {
             return Err(Error::internal(format!("planes are not as planned: {} to {}", self.input(), self.target)));
         }
-        let sources: Vec<&[f32]> = input.iter().map(|plane| plane.data.as_slice()).collect();
-        let rows = Rows { picture: self.grid.picture(), first: 0, planes: &sources };
+        let sources = planes(input.iter().map(|plane| Samples::Float(&plane.data)));
+        let rows = Rows { picture: self.grid.picture(), first: 0, planes: sources };
         let enlarged = self.fit.as_mut().map_or(&mut *output, |fit| &mut fit.enlarged);
-        let planes = enlarged.iter_mut().map(|plane| plane.data.as_mut_slice()).collect();
-        let into = RowsMut { width: self.grid.picture().width * self.scale, first: 0, planes };
+        let targets = planes(enlarged.iter_mut().map(|plane| SamplesMut::Float(&mut plane.data)));
+        let into = RowsMut { width: self.grid.picture().width * self.scale, first: 0, planes: targets };
         self.stages = self.crew.run(0..self.grid.len(), &rows, into, progress)?;
         if let Some(fit) = &mut self.fit {
             fit.run(output);

@@ -9,9 +9,13 @@
 //! Where a model takes only sides that are multiples of some number, all of this is counted in blocks of so many pixels, so
 //! that windows begin where blocks begin; the last block may reach past the picture.
 //!
+//! A generator that streams rows has no windows: the picture is cut into bands of rows, and each band reads the rows around it
+//! where they lie.
+//!
 //! A picture smaller than the smallest window that a model takes is placed at the window's top left and its last column and
 //! row are repeated; what they become is cut off.
 
+use super::generator::{Footing, Generator};
 use crate::card::{Card, Tiling};
 use crate::error::{Error, Result};
 use crate::geometry::{Rect, Size};
@@ -60,6 +64,8 @@ struct Axis {
     window: usize,
     /// Windows.
     count: usize,
+    /// Pixels at whose multiples windows begin.
+    alignment: usize,
 }
 
 /// What a model asks of its windows.
@@ -70,6 +76,8 @@ struct Needs {
     least: usize,
     /// Pixels of a block.
     block: usize,
+    /// Windows begin at multiples of so many pixels; only where a block is one pixel.
+    alignment: usize,
 }
 
 /// Where one window of an axis starts, and the half-open range that it contributes.
@@ -81,8 +89,14 @@ struct Span {
 }
 
 impl Needs {
-    fn of(card: &Card, halo: usize) -> Self {
-        Self { halo, least: card.min_side, block: card.multiple.max(1) }
+    fn of(card: &Card, footing: Footing) -> Self {
+        let block = card.multiple.max(1);
+        Self {
+            halo: footing.halo,
+            least: card.min_side,
+            block,
+            alignment: if block == 1 { footing.alignment.max(1) } else { 1 },
+        }
     }
 
     /// As few windows as a longest side allows, and those no longer than they need to be, but at least as long as they must
@@ -95,24 +109,26 @@ impl Needs {
         let needed = (blocks + 2 * halo * (most.count - 1)).div_ceil(most.count);
         // Vectors like rows of four.
         let needed = if self.block == 1 { needed.next_multiple_of(4) } else { needed };
-        self.exact(length, needed.max(least).min(side))
+        self.exact(length, needed.max(least).min(side)).or(Some(most))
     }
 
     /// Windows of exactly `window` blocks; `None` where the halo leaves nothing of them.
     fn exact(self, length: usize, window: usize) -> Option<Axis> {
         let (blocks, halo) = (length.div_ceil(self.block), self.halo.div_ceil(self.block));
-        let axis = |count| Axis { length, block: self.block, window, count };
+        let axis = |window, count| Axis { length, block: self.block, window, count, alignment: self.alignment };
         if blocks <= window {
-            return Some(axis(1));
+            return Some(axis(window, 1));
         }
-        let room = window.checked_sub(2 * halo).filter(|&room| room > 0)?;
-        Some(axis(1 + (blocks - window).div_ceil(room)))
+        // The last window ends where the picture ends, and begins at a multiple all the same.
+        let window = window.checked_sub((window + self.alignment - blocks % self.alignment) % self.alignment)?;
+        let room = window.checked_sub(2 * halo + self.alignment - 1).filter(|&room| room > 0)?;
+        Some(axis(window, 1 + (blocks - window).div_ceil(room)))
     }
 
     /// One window, however large.
     fn whole(self, length: usize) -> Axis {
         let window = length.max(self.least).div_ceil(self.block);
-        Axis { length, block: self.block, window, count: 1 }
+        Axis { length, block: self.block, window, count: 1, alignment: 1 }
     }
 }
 
@@ -125,7 +141,10 @@ impl Axis {
     fn start(self, i: usize) -> usize {
         match self.count {
             1 => 0,
-            _ => (i as u64 * (self.blocks() - self.window) as u64 / (self.count - 1) as u64) as usize,
+            _ => {
+                let slid = i as u64 * (self.blocks() - self.window) as u64 / (self.count - 1) as u64;
+                slid as usize / self.alignment * self.alignment
+            }
         }
     }
 
@@ -148,15 +167,35 @@ impl Axis {
 pub struct Grid {
     across: Axis,
     down: Axis,
+    /// Bands of rows instead of windows.
+    bands: Option<Bands>,
 }
 
+/// Rows that are made together, of the whole width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bands {
+    count: usize,
+    halo: usize,
+    alignment: usize,
+}
+
+/// Low-resolution pixels of a band at most, unless its halo is large beside it: what is made of them has to be held.
+const BAND_PIXELS: usize = 1 << 18;
+/// Fewest rows of a band that are worth a thread.
+const BAND_ROWS: usize = 16;
+
 impl Grid {
-    /// Cuts `picture` for the generator of `card`.
+    /// Cuts `picture` for `generator`.
     ///
     /// # Errors
     /// A usage error where tiles are asked of a generator that cannot have them, or are too small for its halo; a model
     /// error where a graph of fixed size cannot cover the picture.
-    pub fn new(card: &Card, picture: Size, options: &TileOptions) -> Result<Self> {
+    pub fn new(generator: &dyn Generator, picture: Size, options: &TileOptions) -> Result<Self> {
+        Self::cut(generator.card(), generator.footing(), picture, options)
+    }
+
+    /// Cuts `picture` as a card and a footing ask.
+    fn cut(card: &Card, footing: Footing, picture: Size, options: &TileOptions) -> Result<Self> {
         if picture.width == 0 || picture.height == 0 {
             return Err(Error::input(format!("a picture of {picture} has no pixels")));
         }
@@ -171,14 +210,29 @@ impl Grid {
             }
             (Some(fixed), tiling) => Self::fixed(card, picture, fixed, tiling),
             (None, Tiling::Whole(_)) => {
-                let needs = Needs::of(card, 0);
-                Ok(Self { across: needs.whole(picture.width), down: needs.whole(picture.height) })
+                let needs = Needs::of(card, Footing { halo: 0, ..footing });
+                Ok(Self::windows(needs.whole(picture.width), needs.whole(picture.height)))
             }
-            (None, Tiling::Halo(halo)) => match options.side {
-                Some(side) => Self::asked(card, picture, *halo, side),
-                None => Self::chosen(picture, Needs::of(card, *halo), options.threads.max(1)),
+            (None, Tiling::Halo(_)) => match options.side {
+                Some(side) => Self::asked(card, picture, footing, side),
+                None if footing.streams => Ok(Self::banded(picture, footing, options.threads.max(1))),
+                None => Self::chosen(picture, Needs::of(card, footing), options.threads.max(1)),
             },
         }
+    }
+
+    fn windows(across: Axis, down: Axis) -> Self {
+        Self { across, down, bands: None }
+    }
+
+    /// As many bands as threads, or a multiple where the picture is large.
+    fn banded(picture: Size, footing: Footing, threads: usize) -> Self {
+        let needs = Needs { halo: 0, least: 1, block: 1, alignment: 1 };
+        let rows = (BAND_PIXELS / picture.width).max(8 * footing.halo).max(BAND_ROWS);
+        let count = picture.height.div_ceil(rows).next_multiple_of(threads);
+        let count = count.clamp(1, (picture.height / BAND_ROWS).max(1));
+        let bands = Bands { count, halo: footing.halo, alignment: footing.alignment.max(1) };
+        Self { bands: Some(bands), ..Self::windows(needs.whole(picture.width), needs.whole(picture.height)) }
     }
 
     fn fixed(card: &Card, picture: Size, fixed: Size, tiling: &Tiling) -> Result<Self> {
@@ -192,19 +246,19 @@ impl Grid {
             Tiling::Whole(reason) => return Err(refuse(format!("cannot work in tiles ({reason})"))),
         };
         // A graph of one size says nothing of blocks; its own side is the only multiple that it is known to take.
-        let needs = Needs { halo, least: 1, block: 1 };
+        let needs = Needs { halo, least: 1, block: 1, alignment: 1 };
         match (needs.exact(picture.width, fixed.width), needs.exact(picture.height, fixed.height)) {
-            (Some(across), Some(down)) => Ok(Self { across, down }),
+            (Some(across), Some(down)) => Ok(Self::windows(across, down)),
             _ => Err(refuse(format!("its halo of {halo} pixels leaves nothing of a window"))),
         }
     }
 
-    fn asked(card: &Card, picture: Size, halo: usize, side: usize) -> Result<Self> {
-        let needs = Needs::of(card, halo);
+    fn asked(card: &Card, picture: Size, footing: Footing, side: usize) -> Result<Self> {
+        let (needs, halo) = (Needs::of(card, footing), footing.halo);
         match (needs.fit(picture.width, side), needs.fit(picture.height, side)) {
-            (Some(across), Some(down)) => Ok(Self { across, down }),
+            (Some(across), Some(down)) => Ok(Self::windows(across, down)),
             _ => Err(Error::usage(format!("tiles of {side} pixels are too small for '{}' (halo {halo})", card.name))
-                .fix(format!("give --tile at least {}", smallest_side(card, halo)))),
+                .fix(format!("give --tile at least {}", smallest_side(card, footing)))),
         }
     }
 
@@ -219,7 +273,7 @@ impl Grid {
                 needs.fit(length, window.next_multiple_of(4.max(needs.block)))
             })
         };
-        let grids = axes(picture.height).flat_map(|down| axes(picture.width).map(move |across| Self { across, down }));
+        let grids = axes(picture.height).flat_map(|down| axes(picture.width).map(move |across| Self::windows(across, down)));
         grids
             .min_by_key(|grid| (grid.len().div_ceil(threads) as u64 * grid.window().area() as u64, grid.len()))
             .ok_or_else(|| Error::internal(format!("no tiles found for {picture} with a halo of {halo}")))
@@ -230,7 +284,7 @@ impl Grid {
         Size::new(self.across.length, self.down.length)
     }
 
-    /// The one shape of every window.
+    /// The one shape of every window; the whole picture where there are bands.
     pub fn window(&self) -> Size {
         Size::new(self.across.window * self.across.block, self.down.window * self.down.block)
     }
@@ -240,9 +294,25 @@ impl Grid {
         self.across.window > self.across.blocks() || self.down.window > self.down.blocks()
     }
 
-    /// Windows in all.
+    /// Whether bands of rows are made instead of windows.
+    pub fn is_banded(&self) -> bool {
+        self.bands.is_some()
+    }
+
+    /// Rows that a window or band reads at most.
+    pub fn tallest(&self) -> usize {
+        match self.bands {
+            None => self.window().height,
+            Some(bands) => {
+                let rows = self.down.length.div_ceil(bands.count) + bands.alignment - 1;
+                (rows + 2 * bands.halo).min(self.down.length)
+            }
+        }
+    }
+
+    /// Windows or bands in all.
     pub fn len(&self) -> usize {
-        self.across.count * self.down.count
+        self.across.count * self.rows()
     }
 
     /// Never: a picture has at least one window.
@@ -257,15 +327,32 @@ impl Grid {
 
     /// Rows of windows.
     pub fn rows(&self) -> usize {
-        self.down.count
+        self.bands.map_or(self.down.count, |bands| bands.count)
     }
 
     /// Window `index`, counted along the rows; must be below [`Grid::len`].
     pub fn tile(&self, index: usize) -> Tile {
+        if let Some(bands) = self.bands {
+            return self.band(bands, index);
+        }
         let (x, y) = (self.across.span(index % self.across.count), self.down.span(index / self.across.count));
         Tile {
             window: Rect::new(x.start, y.start, self.window()),
             valid: Rect::new(x.from, y.from, Size::new(x.to - x.from, y.to - y.from)),
+        }
+    }
+
+    fn band(&self, bands: Bands, index: usize) -> Tile {
+        let picture = self.picture();
+        let cut = |i: usize| match i {
+            i if i == bands.count => picture.height,
+            i => (i as u64 * picture.height as u64 / bands.count as u64) as usize / bands.alignment * bands.alignment,
+        };
+        let (from, to) = (cut(index), cut(index + 1));
+        let (top, bottom) = (from.saturating_sub(bands.halo), (to + bands.halo).min(picture.height));
+        Tile {
+            window: Rect::new(0, top, Size::new(picture.width, bottom - top)),
+            valid: Rect::new(0, from, Size::new(picture.width, to - from)),
         }
     }
 
@@ -275,16 +362,21 @@ impl Grid {
         (0..grid.len()).map(move |index| grid.tile(index))
     }
 
-    /// Bytes of one thread's window and of what becomes of it, as 32-bit floats.
+    /// Bytes of one thread's window and of what becomes of it, as 32-bit floats. Bands are not copied.
     pub fn window_bytes(&self, planes: usize, scale: usize) -> u64 {
+        if self.bands.is_some() {
+            return 0;
+        }
         self.window().area() as u64 * planes as u64 * (1 + (scale * scale) as u64) * 4
     }
 }
 
 /// The smallest tile side that leaves something inside a halo.
-fn smallest_side(card: &Card, halo: usize) -> usize {
+fn smallest_side(card: &Card, footing: Footing) -> usize {
     let block = card.multiple.max(1);
-    (2 * halo.next_multiple_of(block) + block).max(card.min_side)
+    // A window is cut down to begin where it must, and may lose as much again between two.
+    let slack = if block == 1 { 2 * (footing.alignment.max(1) - 1) } else { 0 };
+    (2 * footing.halo.next_multiple_of(block) + block + slack).max(card.min_side)
 }
 
 #[cfg(test)]

@@ -59,7 +59,9 @@ impl Times {
 
 /// Runs `upres bench`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let generator: Arc<dyn Generator> = Arc::new(args.model.open(args.scale)?);
+    let opened = args.model.open(args.scale)?;
+    let (engine, level) = (if opened.is_whole() { "upres" } else { "tract" }, opened.level().name());
+    let generator: Arc<dyn Generator> = Arc::new(opened);
     let card = generator.card().clone();
     let size = args.size.or(card.fixed_size()).unwrap_or(Size::new(320, 180));
     let target = size.checked_scale(card.scale)?;
@@ -83,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tiles = upscaler.grid().len();
     if args.json {
         let answer = json!({
-            "model": card.name, "digest": card.digest, "engine": "tract", "size": size.to_string(), "scale": card.scale,
+            "model": card.name, "digest": card.digest, "engine": engine, "cpu": level, "size": size.to_string(), "scale": card.scale,
             "threads": args.threads, "tiles": tiles, "plan_ms": plan_ms, "frame_ms": times.frame,
             "gather_ms": times.gather, "network_ms": times.network, "stitch_ms": times.stitch,
         });

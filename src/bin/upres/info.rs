@@ -34,6 +34,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             "operators": analysis.operators,
             "bytes_per_pixel": analysis.bytes_per_pixel,
             "multiple": analysis.multiple,
+            "cpu": generator.level().name(),
+            "engine": engine(&generator),
         });
         println!("{answer:#}");
     } else {
@@ -63,6 +65,19 @@ fn print(generator: &TractGenerator) {
     }
     let operators: Vec<String> = analysis.operators.iter().map(|(op, n)| format!("{n} {op}")).collect();
     line("operators", operators.join(", "));
+    let recognised = generator.recognised();
+    match (generator.is_whole(), recognised.islands.len()) {
+        (true, _) => line("engine", format!("runs all of it on {}", generator.level().name())),
+        (false, 0) => line("engine", "runs nothing of it: all is left to tract".into()),
+        (false, n) => {
+            let taken: usize = recognised.islands.iter().map(|island| island.operators).sum();
+            let all = recognised.operators;
+            line("engine", format!("runs {taken} of {all} operators in {n} parts; the rest is left to tract"));
+        }
+    }
+    for (reason, operators) in left(&generator) {
+        line("left to tract", format!("{}: {reason}", operators.join(", ")));
+    }
     line("digest", format!("sha256 {}", card.digest));
     for (key, value) in &card.training {
         line(&format!("training {key}"), value.clone());
@@ -71,4 +86,36 @@ fn print(generator: &TractGenerator) {
         let scores: Vec<String> = scores.iter().map(|(metric, value)| format!("{metric} {value:.4}")).collect();
         line(&format!("score {set}"), scores.join(", "));
     }
+}
+
+/// Why operators are left to tract, and a few of those that are.
+fn left(generator: &TractGenerator) -> Vec<(String, Vec<String>)> {
+    const SHOWN: usize = 3;
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for (operator, reason) in &generator.recognised().left {
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, operators)) => operators.push(operator.clone()),
+            None => reasons.push((reason.clone(), vec![operator.clone()])),
+        }
+    }
+    for (_, operators) in &mut reasons {
+        let more = operators.len().saturating_sub(SHOWN);
+        operators.truncate(SHOWN);
+        if more > 0 {
+            operators.push(format!("{more} more"));
+        }
+    }
+    reasons
+}
+
+/// The same for scripts.
+fn engine(generator: &TractGenerator) -> serde_json::Value {
+    let recognised = generator.recognised();
+    json!({
+        "whole": generator.is_whole(),
+        "parts": recognised.islands.len(),
+        "operators": recognised.operators,
+        "taken": recognised.islands.iter().map(|island| island.operators).sum::<usize>(),
+        "left": recognised.left.iter().map(|(operator, why)| json!({"operator": operator, "why": why})).collect::<Vec<_>>(),
+    })
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use upres::card::Colour;
 use upres::error::{Error, Result};
-use upres::session::{Overrides, TractGenerator};
+use upres::kernel::Level;
+use upres::session::{Overrides, Runner, TractGenerator};
 use upres::upscale::{Factor, Generator, Interpolation};
 use upres::zoo::Zoo;
 
@@ -40,12 +41,35 @@ pub(crate) struct CorrectionArgs {
     /// How many pixels around a pixel the model looks at
     #[arg(id = "model_halo", long = "model-halo", value_name = "PIXELS")]
     halo: Option<usize>,
+    #[command(flatten)]
+    runner: RunnerArgs,
+}
+
+/// What runs the network.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Arithmetic")]
+pub(crate) struct RunnerArgs {
+    /// Instructions that the engine may use, such as scalar, avx2 or neon [default: the best that this machine has]
+    #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
+    cpu: Option<Level>,
+    /// What runs the network
+    #[arg(long, value_name = "RUNNER", default_value = "engine", value_parser = ["engine", "tract"], hide_default_value = true)]
+    #[arg(help = "engine runs what it recognises and leaves the rest to tract; tract runs all of it [default: engine]")]
+    runner: Option<String>,
 }
 
 impl CorrectionArgs {
     /// What was typed, as the library means it.
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides { scale: self.scale, colour: self.colour, range: self.range, halo: self.halo, ..Overrides::default() }
+        Overrides {
+            scale: self.scale,
+            colour: self.colour,
+            range: self.range,
+            halo: self.halo,
+            cpu: self.runner.cpu,
+            runner: if self.runner.runner.as_deref() == Some("tract") { Runner::Tract } else { Runner::Engine },
+            ..Overrides::default()
+        }
     }
 }
 
@@ -97,4 +121,11 @@ fn parse_range(text: &str) -> Result<[f32; 2]> {
         .and_then(|(black, white)| Some([number(black)?, number(white)?]))
         .filter(|[black, white]| black < white)
         .ok_or_else(|| Error::usage(format!("'{text}' is not a range")).fix("write BLACK,WHITE, such as 0,255"))
+}
+
+fn parse_level(text: &str) -> Result<Level> {
+    Level::named(text).ok_or_else(|| {
+        let known: Vec<_> = Level::available().into_iter().map(Level::name).collect();
+        Error::usage(format!("'{text}' is nothing that this machine can run")).fix(format!("choose of {}", known.join(", ")))
+    })
 }

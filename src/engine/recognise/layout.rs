@@ -14,12 +14,10 @@ fn along_channels(call: &Call) -> Result<(), Refusal> {
     if matches!(axis, 1 | -3) { Ok(()) } else { Err(format!("it works along axis {axis}, not along the channels")) }
 }
 
-pub(super) fn split(call: &Call) -> Result<Vec<Meaning>, Refusal> {
+pub(super) fn split(call: &mut Call) -> Result<Vec<Meaning>, Refusal> {
     along_channels(call)?;
-    let Meaning::Map(map) = call.meaning(0)? else { return Err("it splits something else than a map".into()) };
-    if call.builder.quantum(map).is_some() {
-        return Err("it splits bytes".into());
-    }
+    let meaning = call.meaning(0)?;
+    let map = call.builder.floats(meaning)?;
     let (channels, parts) = (call.builder.map(map).channels, call.node.output.len());
     let sizes: Vec<usize> = match (call.constant(1).and_then(Constant::integers), call.attributes.ints("split")) {
         (Some(sizes), _) => sizes.iter().map(|&n| n as usize).collect(),

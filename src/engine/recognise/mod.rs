@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
             builder,
         };
         if node.op_type == "Split" {
-            let parts = layout::split(&call)?;
+            let parts = layout::split(&mut call)?;
             for (name, part) in node.output.iter().zip(parts) {
                 self.values.insert(name, (level, part));
             }

@@ -3,6 +3,11 @@
 use super::*;
 use crate::upscale::testing::card;
 
+/// Cuts as the card asks.
+fn cut(card: &Card, picture: Size, options: &TileOptions) -> Result<Grid> {
+    Grid::cut(card, Footing::of(card), picture, options)
+}
+
 /// Checks everything that holds for every grid.
 fn check(grid: Grid, halo: usize, picture: Size) {
     let block = grid.across.block;
@@ -37,7 +42,7 @@ fn valid_regions_partition_every_picture_and_keep_their_halo() {
         for side in [1, 2, 8, 15, 16, 33, 41, 64, 300].into_iter().filter(|&side| side > 2 * halo) {
             for (i, width) in lengths.into_iter().enumerate() {
                 let picture = Size::new(width, lengths[(i * 5 + side) % lengths.len()]);
-                let grid = Grid::new(&card(4, halo), picture, &TileOptions { side: Some(side), threads: 1 }).unwrap();
+                let grid = cut(&card(4, halo), picture, &TileOptions { side: Some(side), threads: 1 }).unwrap();
                 check(grid, halo, picture);
                 assert!(grid.window().width <= side && grid.window().height <= side);
                 assert!(!grid.is_padded());
@@ -51,12 +56,12 @@ fn chosen_grids_partition_and_feed_every_thread() {
     for threads in [0, 1, 2, 3, 4, 7, 16, 64] {
         for halo in [0, 1, 6, 34, 200] {
             for picture in [Size::new(1, 1), Size::new(320, 180), Size::new(37, 1000), Size::new(640, 360)] {
-                let grid = Grid::new(&card(4, halo), picture, &TileOptions { side: None, threads }).unwrap();
+                let grid = cut(&card(4, halo), picture, &TileOptions { side: None, threads }).unwrap();
                 check(grid, halo, picture);
             }
         }
     }
-    let quarter = Grid::new(&card(4, 6), Size::new(320, 180), &TileOptions { side: None, threads: 4 }).unwrap();
+    let quarter = cut(&card(4, 6), Size::new(320, 180), &TileOptions { side: None, threads: 4 }).unwrap();
     assert_eq!(quarter.len() % 4, 0, "four threads share a camera frame evenly: {quarter:?}");
 }
 
@@ -67,31 +72,31 @@ fn windows_begin_where_blocks_begin() {
         (blocks.multiple, blocks.min_side) = (multiple, multiple);
         for picture in [Size::new(100, 33), Size::new(64, 64), Size::new(65, 127), Size::new(3, 1), Size::new(201, 8)] {
             for side in [None, Some(27), Some(40), Some(64)] {
-                let grid = Grid::new(&blocks, picture, &TileOptions { side, threads: 3 }).unwrap();
+                let grid = cut(&blocks, picture, &TileOptions { side, threads: 3 }).unwrap();
                 let window = grid.window();
                 assert_eq!((window.width % multiple, window.height % multiple), (0, 0));
                 check(grid, halo, picture);
             }
         }
         let error =
-            Grid::new(&blocks, Size::new(100, 100), &TileOptions { side: Some(2 * halo), threads: 1 }).unwrap_err();
+            cut(&blocks, Size::new(100, 100), &TileOptions { side: Some(2 * halo), threads: 1 }).unwrap_err();
         let enough =
             error.to_string().split("at least ").nth(1).and_then(|rest| rest.trim_end_matches(')').parse().ok());
-        assert!(Grid::new(&blocks, Size::new(100, 100), &TileOptions { side: enough, threads: 1 }).is_ok(), "{error}");
+        assert!(cut(&blocks, Size::new(100, 100), &TileOptions { side: enough, threads: 1 }).is_ok(), "{error}");
     }
 }
 
 #[test]
 fn small_pictures_fill_one_window() {
     let picture = Size::new(30, 20);
-    let grid = Grid::new(&card(2, 5), picture, &TileOptions { side: Some(64), threads: 1 }).unwrap();
+    let grid = cut(&card(2, 5), picture, &TileOptions { side: Some(64), threads: 1 }).unwrap();
     assert_eq!((grid.len(), grid.window()), (1, picture));
     let mut least = card(2, 5);
     least.min_side = 24;
-    let grid = Grid::new(&least, picture, &TileOptions { side: Some(64), threads: 8 }).unwrap();
+    let grid = cut(&least, picture, &TileOptions { side: Some(64), threads: 8 }).unwrap();
     assert_eq!((grid.window(), grid.is_padded()), (Size::new(30, 24), true));
     check(grid, 5, picture);
-    let grid = Grid::new(&least, Size::new(300, 20), &TileOptions { side: Some(11), threads: 8 }).unwrap();
+    let grid = cut(&least, Size::new(300, 20), &TileOptions { side: Some(11), threads: 8 }).unwrap();
     assert_eq!(grid.window(), Size::new(24, 24), "tiles are never below the smallest side");
     check(grid, 5, Size::new(300, 20));
 }
@@ -101,14 +106,14 @@ fn fixed_sizes_are_kept_exactly() {
     let mut fixed = card(4, 6);
     fixed.fixed_size = Some([64, 48]);
     for picture in [Size::new(64, 48), Size::new(10, 10), Size::new(65, 48), Size::new(640, 481), Size::new(20, 200)] {
-        let grid = Grid::new(&fixed, picture, &TileOptions::default()).unwrap();
+        let grid = cut(&fixed, picture, &TileOptions::default()).unwrap();
         assert_eq!(grid.window(), Size::new(64, 48));
         assert_eq!(grid.is_padded(), picture.width < 64 || picture.height < 48);
         check(grid, 6, picture);
     }
-    assert!(Grid::new(&fixed, Size::new(9, 9), &TileOptions { side: Some(64), threads: 1 }).is_err());
+    assert!(cut(&fixed, Size::new(9, 9), &TileOptions { side: Some(64), threads: 1 }).is_err());
     fixed.tiling = Tiling::Halo(24);
-    let error = Grid::new(&fixed, Size::new(640, 480), &TileOptions::default()).unwrap_err();
+    let error = cut(&fixed, Size::new(640, 480), &TileOptions::default()).unwrap_err();
     assert!(error.to_string().contains("halo of 24"), "{error}");
 }
 
@@ -117,21 +122,21 @@ fn whole_pictures_are_never_cut_and_say_why() {
     let mut whole = card(4, 0);
     whole.tiling = Tiling::Whole("instance normalisation sees every pixel".into());
     let picture = Size::new(3000, 2000);
-    let grid = Grid::new(&whole, picture, &TileOptions { side: None, threads: 8 }).unwrap();
+    let grid = cut(&whole, picture, &TileOptions { side: None, threads: 8 }).unwrap();
     assert_eq!((grid.len(), grid.window()), (1, picture));
-    let error = Grid::new(&whole, picture, &TileOptions { side: Some(128), threads: 1 }).unwrap_err();
+    let error = cut(&whole, picture, &TileOptions { side: Some(128), threads: 1 }).unwrap_err();
     assert!(error.to_string().contains("instance normalisation sees every pixel"), "{error}");
     whole.fixed_size = Some([64, 64]);
-    assert!(Grid::new(&whole, Size::new(65, 64), &TileOptions::default()).is_err());
-    assert_eq!(Grid::new(&whole, Size::new(60, 64), &TileOptions::default()).unwrap().len(), 1);
+    assert!(cut(&whole, Size::new(65, 64), &TileOptions::default()).is_err());
+    assert_eq!(cut(&whole, Size::new(60, 64), &TileOptions::default()).unwrap().len(), 1);
 }
 
 #[test]
 fn too_small_a_tile_is_refused_with_the_least_that_works() {
-    let error = Grid::new(&card(4, 6), Size::new(100, 100), &TileOptions { side: Some(12), threads: 1 }).unwrap_err();
+    let error = cut(&card(4, 6), Size::new(100, 100), &TileOptions { side: Some(12), threads: 1 }).unwrap_err();
     assert!(error.to_string().contains("at least 13"), "{error}");
-    assert!(Grid::new(&card(4, 6), Size::new(100, 100), &TileOptions { side: Some(13), threads: 1 }).is_ok());
-    assert!(Grid::new(&card(4, 6), Size::new(0, 100), &TileOptions::default()).is_err());
+    assert!(cut(&card(4, 6), Size::new(100, 100), &TileOptions { side: Some(13), threads: 1 }).is_ok());
+    assert!(cut(&card(4, 6), Size::new(0, 100), &TileOptions::default()).is_err());
 }
 
 #[test]
