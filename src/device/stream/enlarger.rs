@@ -117,12 +117,29 @@ impl Enlarger {
         &self.output
     }
 
+    /// Whether luma goes from bytes to bytes with no plane of floats in between.
+    fn codes_alone(&self) -> bool {
+        self.input.bits == 8 && matches!(self.colour, Colouring::Beside(_)) && self.upscaler.takes_codes()
+    }
+
+    fn run_codes(&mut self, small: &[u8], large: &mut [u8]) -> Result<()> {
+        let (luma, chroma) = small.split_at(self.input.luma_bytes());
+        let (luma_out, chroma_out) = large.split_at_mut(self.output.luma_bytes());
+        let levels = self.input.effective_range().luma(self.input.bits);
+        self.upscaler.run_codes(&[luma], &mut [luma_out], levels)?;
+        self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
+        Ok(())
+    }
+
     /// Enlarges the frame `small` into `large`, both of their header's length.
     ///
     /// # Errors
     /// The generator's.
     pub fn run(&mut self, small: &[u8], large: &mut [u8]) -> Result<()> {
         let (bits, range) = (self.input.bits, self.input.effective_range());
+        if self.codes_alone() {
+            return self.run_codes(small, large);
+        }
         let (luma, chroma) = small.split_at(self.input.luma_bytes());
         load(luma, bits, range.luma(bits), &mut self.small[0].data);
         self.colour.before(chroma, &self.input, &mut self.small);
