@@ -23,6 +23,8 @@ pub struct Packed {
     network: Network,
     level: Level,
     kernels: Vec<Kernel>,
+    /// For each map how its tiles are shifted, see [`Packed::shift`].
+    shifts: Vec<usize>,
 }
 
 /// How 3×3 convolutions of floats are computed.
@@ -45,8 +47,13 @@ impl Packed {
             Make::ConvolveBytes(filter) => Kernel::Bytes(ByteKernel::new(level, filter)),
             _ => Kernel::Plain,
         };
-        let kernels = network.maps.iter().map(|map| kernel(&map.make)).collect();
-        Self { network, level, kernels }
+        let kernels: Vec<Kernel> = network.maps.iter().map(|map| kernel(&map.make)).collect();
+        let mut shifts: Vec<usize> = Vec::with_capacity(kernels.len());
+        for (map, kernel) in network.maps.iter().zip(&kernels) {
+            let before = map.from.first().map_or(0, |&from| shifts[from]);
+            shifts.push(if matches!(kernel, Kernel::Winograd(_)) { (before + 1) % TILE } else { before });
+        }
+        Self { network, level, kernels, shifts }
     }
 
     /// What is packed.
@@ -71,6 +78,12 @@ impl Packed {
         }
     }
 
+    /// How many rows earlier than at multiples of a tile's rows the tiles of a map begin. A layer's tiles begin a row before
+    /// those of the layer that it reads, so that four new rows there are just what four rows here need: fewer are kept.
+    pub(super) fn shift(&self, map: MapId) -> usize {
+        if matches!(self.kernels[map], Kernel::Winograd(_)) { self.shifts[map] } else { 0 }
+    }
+
     /// The number of which windows of a picture must begin at multiples, so that a pixel's bits do not depend on them.
     pub fn alignment(&self) -> usize {
         let maps = self.network.maps.iter().zip(&self.kernels);
@@ -82,11 +95,11 @@ impl Packed {
     pub fn halo(&self) -> usize {
         // Far from the corner, at every place in a tile.
         let places = (1 << 20)..(1 << 20) + self.alignment();
-        places.map(|place| self.reach(place)).max().unwrap_or(0)
+        places.map(|place| self.reach(place, false).max(self.reach(place, true))).max().unwrap_or(0)
     }
 
-    /// The same for the input pixel at `place` along one side.
-    fn reach(&self, place: usize) -> usize {
+    /// The same for the input pixel at `place` down the rows or along the columns.
+    fn reach(&self, place: usize, down: bool) -> usize {
         let maps = &self.network.maps;
         let mut spans: Vec<Option<[usize; 2]>> = vec![None; maps.len()];
         let join = |span: &mut Option<[usize; 2]>, with: [usize; 2]| {
@@ -103,7 +116,9 @@ impl Packed {
             }
             let tile = if matches!(self.kernels[id], Kernel::Winograd(_)) { TILE } else { 1 };
             let (half, enlarges) = (map.side() / 2, map.enlarges());
-            let read = [first / tile * tile / enlarges - half, end.next_multiple_of(tile).div_ceil(enlarges) + half];
+            let shift = if down { self.shift(id) } else { 0 };
+            let (top, bottom) = ((first + shift) / tile * tile - shift, (end + shift).next_multiple_of(tile) - shift);
+            let read = [top / enlarges - half, bottom.div_ceil(enlarges) + half];
             map.from.iter().for_each(|&from| join(&mut spans[from], read));
             if matches!(map.make, Make::Input(_)) {
                 reach = reach.max(place.saturating_sub(first)).max(end.saturating_sub(place + 1));

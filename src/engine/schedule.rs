@@ -1,27 +1,52 @@
 //! Which rows are made when, and how many of a map are kept: worked out from the network alone, and run through once without
 //! arithmetic to know how long each ring must be.
 
-use super::network::{MapId, Network};
+use super::network::{Map, MapId};
 use super::packed::Packed;
 use std::ops::Range;
 
 /// How one map makes its rows.
 #[derive(Debug, Clone)]
 struct Station {
-    /// Rows that are made together, and begin at a multiple of their number.
+    /// Rows that are made together.
     grain: usize,
+    /// Together are those that come to the same multiple of their number when this is added.
+    shift: usize,
     /// Rows of the map.
     rows: usize,
-    /// What is read: the map, rows above and below, and how many rows of this map come of one of its.
-    reads: Vec<(MapId, usize, usize)>,
+    reads: Vec<Read>,
+}
+
+/// How a map reads another.
+#[derive(Debug, Clone, Copy)]
+struct Read {
+    from: MapId,
+    /// Rows above and below.
+    half: usize,
+    /// Rows of the reader that come of one of the rows that are read.
+    enlarges: usize,
+}
+
+impl Station {
+    /// The first of the rows that are made with `row`.
+    fn floor(&self, row: usize) -> usize {
+        ((row + self.shift) / self.grain * self.grain).saturating_sub(self.shift)
+    }
+
+    /// One past the last row that is made with the row before `end`.
+    fn ceil(&self, end: usize) -> usize {
+        ((end + self.shift).next_multiple_of(self.grain) - self.shift).min(self.rows)
+    }
 }
 
 /// The stations of a network for pictures of one height.
 #[derive(Debug, Clone)]
 pub(super) struct Schedule {
     stations: Vec<Station>,
-    /// For each output, its terms' maps.
+    /// For each output, its terms' maps and their factor.
     outputs: Vec<(Vec<MapId>, usize)>,
+    /// Who reads each map, and how.
+    readers: Vec<Vec<(MapId, Read)>>,
     /// Rows of each map that are kept.
     pub(super) capacity: Vec<usize>,
 }
@@ -30,63 +55,75 @@ pub(super) struct Schedule {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
     /// The next row of each map.
-    pub(super) made: Vec<usize>,
-    target: Vec<usize>,
+    made: Vec<usize>,
+    /// Maps and how far they must be made; the last waits for none before it.
+    wanted: Vec<(MapId, usize)>,
 }
+
+/// First rows at which the schedule is run through: more than any rows that are made together.
+const START_PHASES: usize = 16;
 
 impl Schedule {
     pub(super) fn new(packed: &Packed, height: usize) -> Self {
         let network = packed.network();
-        let station = |(id, map): (MapId, &super::network::Map)| {
+        let station = |(id, map): (MapId, &Map)| {
             let (half, enlarges) = (map.side() / 2, map.enlarges());
-            let from = map.from.iter().map(|&from| (from, half, enlarges));
+            let from = map.from.iter().map(|&from| Read { from, half, enlarges });
+            let add = map.add.map(|from| Read { from, half: 0, enlarges: 1 });
             Station {
                 grain: packed.grain(id),
+                shift: packed.shift(id),
                 rows: height * map.factor,
-                reads: from.chain(map.add.map(|add| (add, 0, 1))).collect(),
+                reads: from.chain(add).collect(),
             }
         };
-        let stations = network.maps.iter().enumerate().map(station).collect();
-        let terms = |output: &super::network::Output| output.terms.iter().map(|&(map, _)| map).collect::<Vec<_>>();
-        let factor = |network: &Network, output: &super::network::Output| {
-            output.terms.first().map_or(1, |&(map, _)| network.maps[map].factor)
+        let stations: Vec<Station> = network.maps.iter().enumerate().map(station).collect();
+        let output = |output: &super::network::Output| {
+            let maps: Vec<MapId> = output.terms.iter().map(|&(map, _)| map).collect();
+            let factor = maps.first().map_or(1, |&map| network.maps[map].factor);
+            (maps, factor)
         };
-        let outputs = network.outputs.iter().map(|output| (terms(output), factor(network, output))).collect();
-        let mut schedule = Self { stations, outputs, capacity: vec![1; network.maps.len()] };
+        let outputs = network.outputs.iter().map(output).collect();
+        let mut readers = vec![Vec::new(); stations.len()];
+        for (id, station) in stations.iter().enumerate() {
+            station.reads.iter().for_each(|&read| readers[read.from].push((id, read)));
+        }
+        let mut schedule = Self { capacity: vec![1; stations.len()], stations, outputs, readers };
         schedule.measure(height);
+        if std::env::var("SHOW").is_ok() { eprintln!("{:?}", schedule.capacity); }
         schedule
     }
 
     /// Runs through the schedule from several first rows to see how many rows of each map are alive at once.
     fn measure(&mut self, height: usize) {
-        let reach = 2 * self.stations.iter().map(|s| s.reads.iter().map(|r| r.1).max().unwrap_or(0) + s.grain).sum::<usize>();
+        let widest = |s: &Station| s.reads.iter().map(|r| r.half).max().unwrap_or(0) + s.grain;
+        let reach = 2 * self.stations.iter().map(widest).sum::<usize>();
         let mut progress = Progress::default();
         for first in 0..height.min(START_PHASES) {
             self.begin(&mut progress, first..height);
             for y in first..height.min(first + reach + START_PHASES) {
-                self.advance(&mut progress, y + 1);
-                for id in 0..self.stations.len() {
-                    let alive = progress.target[id].saturating_sub(self.oldest(&progress, id, y));
-                    self.capacity[id] = self.capacity[id].max(alive).min(self.stations[id].rows);
+                self.want(&mut progress, y + 1);
+                while let Some((id, rows)) = self.next(&mut progress) {
+                    let alive = rows.end - self.oldest(&progress, id, y);
+                    self.capacity[id] = self.capacity[id].max(alive);
                 }
-                progress.made.copy_from_slice(&progress.target);
             }
         }
     }
 
-    /// The oldest row of map `id` that is still to be read when the picture's row `y` is about to be made.
+    /// The oldest row of map `id` that is still to be read while the picture's row `y` is made.
     fn oldest(&self, progress: &Progress, id: MapId, y: usize) -> usize {
         let mut oldest = progress.made[id];
-        for (terms, factor) in &self.outputs {
-            if terms.contains(&id) {
+        for (maps, factor) in &self.outputs {
+            if maps.contains(&id) {
                 oldest = oldest.min(y * factor);
             }
         }
-        for (reader, station) in self.stations.iter().enumerate() {
-            for &(from, half, enlarges) in &station.reads {
-                if from == id {
-                    oldest = oldest.min((progress.made[reader] / enlarges).saturating_sub(half));
-                }
+        for &(reader, read) in &self.readers[id] {
+            if progress.made[reader] < self.stations[reader].rows {
+                // Tiles that begin above the picture read from its first row.
+                let next = self.stations[reader].floor(progress.made[reader]);
+                oldest = oldest.min((next / read.enlarges).saturating_sub(read.half));
             }
         }
         oldest
@@ -94,51 +131,48 @@ impl Schedule {
 
     /// Sets out to make the rows `rows` of the picture at the input's size.
     pub(super) fn begin(&self, progress: &mut Progress, rows: Range<usize>) {
-        let count = self.stations.len();
+        progress.wanted.clear();
         progress.made.clear();
-        progress.made.resize(count, usize::MAX);
-        progress.target.clear();
-        progress.target.resize(count, 0);
-        for (terms, factor) in &self.outputs {
-            terms.iter().for_each(|&map| progress.made[map] = progress.made[map].min(rows.start * factor));
+        progress.made.resize(self.stations.len(), usize::MAX);
+        for (maps, factor) in &self.outputs {
+            maps.iter().for_each(|&map| progress.made[map] = progress.made[map].min(rows.start * factor));
         }
-        for id in (0..count).rev() {
-            let station = &self.stations[id];
-            let first = progress.made[id].min(station.rows) / station.grain * station.grain;
+        for (id, station) in self.stations.iter().enumerate().rev() {
+            let first = station.floor(progress.made[id].min(station.rows));
             progress.made[id] = first;
-            progress.target[id] = first;
-            for &(from, half, enlarges) in &station.reads {
-                progress.made[from] = progress.made[from].min((first / enlarges).saturating_sub(half));
+            for read in &station.reads {
+                let needed = (first / read.enlarges).saturating_sub(read.half);
+                progress.made[read.from] = progress.made[read.from].min(needed);
             }
         }
     }
 
-    /// Works out how far every map must be made for the picture's rows up to `end`.
-    pub(super) fn advance(&self, progress: &mut Progress, end: usize) {
-        for (terms, factor) in &self.outputs {
-            terms.iter().for_each(|&map| progress.target[map] = progress.target[map].max(end * factor));
+    /// Asks for the picture's rows up to `end`.
+    pub(super) fn want(&self, progress: &mut Progress, end: usize) {
+        for (maps, factor) in self.outputs.iter().rev() {
+            progress.wanted.extend(maps.iter().rev().map(|&map| (map, end * factor)));
         }
-        for id in (0..self.stations.len()).rev() {
-            let station = &self.stations[id];
-            let target = progress.target[id].next_multiple_of(station.grain).min(station.rows);
-            let target = target.max(progress.made[id]);
-            progress.target[id] = target;
-            if target == progress.made[id] {
+    }
+
+    /// The next rows to be made together, of the map that is nearest to the output and has all that it reads.
+    pub(super) fn next(&self, progress: &mut Progress) -> Option<(MapId, Range<usize>)> {
+        'next: while let Some(&(id, end)) = progress.wanted.last() {
+            let (station, first) = (&self.stations[id], progress.made[id]);
+            if first >= end.min(station.rows) {
+                progress.wanted.pop();
                 continue;
             }
-            for &(from, half, enlarges) in &station.reads {
-                let needed = target.div_ceil(enlarges) + half;
-                progress.target[from] = progress.target[from].max(needed);
+            let rows = first..station.ceil(first + 1);
+            for read in &station.reads {
+                let needed = (rows.end.div_ceil(read.enlarges) + read.half).min(self.stations[read.from].rows);
+                if progress.made[read.from] < needed {
+                    progress.wanted.push((read.from, needed));
+                    continue 'next;
+                }
             }
+            progress.made[id] = rows.end;
+            return Some((id, rows));
         }
-    }
-
-    /// The next rows of map `id` that are to be made together; nothing where it is made far enough.
-    pub(super) fn next(&self, progress: &Progress, id: MapId) -> Option<Range<usize>> {
-        let (first, station) = (progress.made[id], &self.stations[id]);
-        (first < progress.target[id]).then(|| first..(first + station.grain).min(station.rows))
+        None
     }
 }
-
-/// First rows at which the schedule is run through: more than any rows that are made together.
-const START_PHASES: usize = 16;

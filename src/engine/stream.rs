@@ -130,15 +130,12 @@ impl Stream {
         let packed = self.packed.clone();
         self.schedule.begin(&mut self.progress, rows.clone());
         for y in rows {
-            self.schedule.advance(&mut self.progress, y + 1);
-            for id in 0..self.rings.len() {
-                while let Some(range) = self.schedule.next(&self.progress, id) {
-                    if range.len() > self.rings[id].capacity {
-                        return Err(Error::internal("more rows are alive than the schedule said"));
-                    }
-                    self.make(&packed, id, range.clone(), ends);
-                    self.progress.made[id] = range.end;
+            self.schedule.want(&mut self.progress, y + 1);
+            while let Some((id, range)) = self.schedule.next(&mut self.progress) {
+                if range.len() > self.rings[id].capacity {
+                    return Err(Error::internal("more rows are alive than the schedule said"));
                 }
+                self.make(&packed, id, range, ends);
             }
             for (index, output) in packed.network().outputs.iter().enumerate() {
                 self.give(&packed, index, output, y, ends);
@@ -175,15 +172,20 @@ impl Stream {
                 }
             }
             (_, Kernel::Winograd(kernel), _) => {
-                for y in first - 1..=first + TILE as isize {
+                // The first row of the tiles, which may lie above the picture.
+                let shift = packed.shift(id);
+                let skip = (range.start + shift) % TILE;
+                let top = first - skip as isize;
+                for y in top - 1..=top + TILE as isize {
                     self.rows.extend(map.from.iter().map(|&from| self.rings[from].row(y)));
                 }
-                let rows_of = |ring: &Ring| std::array::from_fn(|r| ring.row(first + r as isize));
+                let rows_of = |ring: &Ring| std::array::from_fn(|r| ring.row(top + r as isize));
                 let task = TileTask {
                     rows: &self.rows,
                     add: map.add.map(|add| rows_of(&self.rings[add])),
                     out: rows_of(&ring),
-                    count: range.len(),
+                    skip,
+                    end: skip + range.len(),
                     width: ring.width,
                 };
                 kernel.run(floats, &mut self.scratch, &task);

@@ -59,8 +59,10 @@ pub struct TileTask<'a> {
     pub add: Option<[Row; TILE]>,
     /// The rows that are made.
     pub out: [Row; TILE],
-    /// How many of them there are at the picture's lower edge.
-    pub count: usize,
+    /// The first of them that there is, below the picture's upper edge.
+    pub skip: usize,
+    /// One past the last of them that there is, above its lower edge.
+    pub end: usize,
     /// Pixels.
     pub width: usize,
 }
@@ -123,16 +125,15 @@ impl Winograd {
 
     fn check(&self, arena: &[f32], scratch: &[f32], task: &TileTask) {
         assert_eq!(task.rows.len(), READ * self.sources.len());
-        assert!(task.width > 0 && (1..=TILE).contains(&task.count) && scratch.len() >= self.scratch());
+        assert!(task.width > 0 && task.skip < task.end && task.end <= TILE && scratch.len() >= self.scratch());
         let end = task.width.next_multiple_of(TILE) + 1;
         for (row, &channels) in task.rows.iter().zip(self.sources.iter().cycle()) {
             assert!(row.start >= BLOCK && row.end(channels, end) <= arena.len());
         }
-        for row in task.add.iter().flatten().chain(&task.out).take(task.count) {
-            assert!(row.end(self.outputs, task.width) <= arena.len());
-        }
-        for row in &task.out[..task.count] {
-            assert!(row.end(self.outputs, task.width) <= arena.len());
+        for rows in task.add.iter().chain([&task.out]) {
+            for row in &rows[task.skip..task.end] {
+                assert!(row.end(self.outputs, task.width) <= arena.len());
+            }
         }
     }
 
@@ -333,7 +334,7 @@ impl Winograd {
                             line[c] = value;
                         }
                     }
-                    for (r, line) in lines.into_iter().enumerate().take(task.count) {
+                    for (r, line) in lines.into_iter().enumerate().take(task.end).skip(task.skip) {
                         let mut values = output_transform(line);
                         for value in &mut values {
                             *value = value.add(bias);
