@@ -96,7 +96,13 @@ fn other_peoples_generators_run_as_tract_runs_them() {
         } else {
             Size::new(64, 64)
         };
-        let most = if name.contains("u8s8") { 0.5 } else if name.contains("RLFN") { 2e-3 } else { 1e-4 };
+        let most = if name.contains("u8s8") {
+            0.5
+        } else if name.contains("RLFN") {
+            2e-3
+        } else {
+            1e-4
+        };
         agrees(&path, size, most);
         seen += 1;
     }

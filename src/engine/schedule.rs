@@ -90,7 +90,6 @@ impl Schedule {
         }
         let mut schedule = Self { capacity: vec![1; stations.len()], stations, outputs, readers };
         schedule.measure(height);
-        if std::env::var("SHOW").is_ok() { eprintln!("{:?}", schedule.capacity); }
         schedule
     }
 

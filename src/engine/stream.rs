@@ -1,14 +1,15 @@
 //! Runs a network over a picture, depth first: a row of the output at a time, and of every map before it only the rows that
 //! this row needs. No map ever stands in memory whole.
 
-use super::network::{Border, Format, Make, MapId, Output, Spread};
+use super::network::{Border, Format, Make, MapId, Network, Output, Spread};
 use super::packed::{Kernel, Packed};
 use super::schedule::{Progress, Schedule};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
+use crate::kernel::aligned::Aligned;
 use crate::kernel::stream::{
-    BLOCK, OutputRow, Row, Samples, SamplesMut, TILE, Task, Term, TileTask, combine_rows, dequantise_row, edge_row, flip,
-    QuantiseRow, repeat_row, shuffle_row, take_row,
+    BLOCK, OutputRows, QuantiseRow, Row, Samples, SamplesMut, TILE, Task, Term, TileTask, combine_rows, dequantise_row,
+    edge_row, flip, repeat_row, shuffle_row, take_row,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 pub trait Ends {
     /// Row `y` of a plane of an input, as wide as planned.
     fn row(&self, input: usize, plane: usize, y: usize) -> Samples<'_>;
-    /// Row `y` of a plane of an output.
-    fn row_mut(&mut self, output: usize, plane: usize, y: usize) -> SamplesMut<'_>;
+    /// The `count` rows of a plane of an output from row `y` on, one after the other.
+    fn rows_mut(&mut self, output: usize, plane: usize, y: usize, count: usize) -> SamplesMut<'_>;
 }
 
 /// Rows of one map, kept in turn.
@@ -59,13 +60,10 @@ pub struct Stream {
     schedule: Schedule,
     rings: Vec<Ring>,
     progress: Progress,
-    floats: Vec<f32>,
-    /// The first aligned element of `floats`.
-    floats_at: usize,
-    bytes: Vec<u8>,
-    bytes_at: usize,
-    scratch: Vec<f32>,
-    line: Vec<f32>,
+    floats: Aligned<f32>,
+    bytes: Aligned<u8>,
+    scratch: Aligned<f32>,
+    line: Aligned<f32>,
     /// Scratch for the rows that a kernel reads.
     rows: Vec<Row>,
     terms: Vec<Term>,
@@ -75,9 +73,8 @@ pub struct Stream {
     range: [f32; 2],
 }
 
-/// Elements of a cache line's worth of floats, and of bytes.
-const LINE: usize = 16;
-const BYTE_LINE: usize = 64;
+/// Elements at whose multiples maps begin: a cache line of bytes.
+const LINE: usize = 64;
 
 impl Stream {
     /// Plans for pictures of `size`, whose black and white are `range` to the network; everything is allocated here.
@@ -85,21 +82,16 @@ impl Stream {
         let schedule = Schedule::new(&packed, size.height);
         let (rings, floats, bytes) = lay_out(&packed, &schedule, size);
         let network = packed.network();
-        let widest = network.outputs.iter().map(|o| network.output_scale(o) * size.width).max().unwrap_or(0);
-        let floats = vec![0.0_f32; floats + LINE];
-        let bytes = vec![0_u8; bytes + BYTE_LINE];
-        let aligned = |offset: usize, most: usize| offset.min(most);
+        let line = network.outputs.iter().map(|o| line(network, o, size)).max().unwrap_or(0);
         let mut stream = Self {
-            floats_at: aligned(floats.as_ptr().align_offset(64), LINE),
-            bytes_at: aligned(bytes.as_ptr().align_offset(64), BYTE_LINE),
-            scratch: vec![0.0; packed.scratch()],
-            line: vec![0.0; widest],
+            floats: Aligned::zeros(floats),
+            bytes: Aligned::zeros(bytes),
+            scratch: Aligned::zeros(packed.scratch()),
+            line: Aligned::zeros(line),
             rows: Vec::new(),
             terms: Vec::new(),
             progress: Progress::default(),
             flip: flip(packed.level()),
-            floats,
-            bytes,
             rings,
             schedule,
             size,
@@ -113,7 +105,8 @@ impl Stream {
     /// Bytes that a stream for `size` holds.
     pub fn bytes(packed: &Packed, size: Size) -> u64 {
         let (_, floats, bytes) = lay_out(packed, &Schedule::new(packed, size.height), size);
-        let line = size.width as u64 * packed.network().scale() as u64;
+        let network = packed.network();
+        let line = network.outputs.iter().map(|o| line(network, o, size)).max().unwrap_or(0) as u64;
         4 * (floats as u64 + packed.scratch() as u64 + line) + bytes as u64
     }
 
@@ -150,8 +143,8 @@ impl Stream {
             if let Format::Bytes(quantum) = self.packed.network().maps[id].format {
                 let zero = quantum.zero ^ self.flip;
                 let (start, length) = (ring.start - ring.border * BLOCK, ring.capacity * ring.stride);
-                self.bytes[self.bytes_at + start..][..length].fill(zero);
-                self.bytes[self.bytes_at + ring.blank - ring.border * BLOCK..][..ring.block].fill(zero);
+                self.bytes[start..][..length].fill(zero);
+                self.bytes[ring.blank - ring.border * BLOCK..][..ring.block].fill(zero);
             }
         }
     }
@@ -160,8 +153,8 @@ impl Stream {
     fn make(&mut self, packed: &Packed, id: MapId, range: Range<usize>, ends: &mut dyn Ends) {
         let map = &packed.network().maps[id];
         let (ring, first) = (self.rings[id], range.start as isize);
-        let floats = &mut self.floats[self.floats_at..];
-        let bytes = &mut self.bytes[self.bytes_at..];
+        let floats = &mut *self.floats;
+        let bytes = &mut *self.bytes;
         let source = map.from.first().map(|&from| self.rings[from]);
         let shape = [map.channels, ring.width];
         self.rows.clear();
@@ -261,23 +254,19 @@ impl Stream {
                     }
                 });
             }
-            for plane in 0..output.shuffle.planes {
-                for phase in 0..output.shuffle.factor {
-                    let made = OutputRow {
-                        terms: &self.terms,
-                        shuffle: output.shuffle,
-                        plane,
-                        phase,
-                        range: self.range,
-                        flip: self.flip,
-                    };
-                    let to = ends.row_mut(index, plane, row * output.shuffle.factor + phase);
-                    let (floats, bytes) = (&self.floats[self.floats_at..], &self.bytes[self.bytes_at..]);
-                    made.run(packed.level(), floats, bytes, &mut self.line, to);
-                }
+            let (shuffle, range, flip) = (output.shuffle, self.range, self.flip);
+            for plane in 0..shuffle.planes {
+                let made = OutputRows { terms: &self.terms, shuffle, plane, range, flip };
+                let to = ends.rows_mut(index, plane, row * shuffle.factor, shuffle.factor);
+                made.run(packed.level(), &self.floats, &self.bytes, &mut self.line, to);
             }
         }
     }
+}
+
+/// Scratch of an output: the rows that a row becomes.
+fn line(network: &Network, output: &Output, size: Size) -> usize {
+    network.output_scale(output) * size.width * output.shuffle.factor
 }
 
 /// Where every map's rows lie, and how many floats and bytes they take.
@@ -298,7 +287,7 @@ fn lay_out(packed: &Packed, schedule: &Schedule, size: Size) -> (Vec<Ring>, usiz
         let end = if packed.is_bytes(id) { &mut bytes } else { &mut floats };
         let start = *end + before * BLOCK;
         let blank = start + capacity * stride;
-        *end = (*end + capacity * stride + block).next_multiple_of(BYTE_LINE);
+        *end = (*end + capacity * stride + block).next_multiple_of(LINE);
         rings.push(Ring {
             start,
             stride,

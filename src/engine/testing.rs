@@ -100,9 +100,9 @@ impl Ends for Planar<'_> {
         Samples::Float(&self.inputs[input][(plane * self.size.height + y) * self.size.width..][..self.size.width])
     }
 
-    fn row_mut(&mut self, output: usize, plane: usize, y: usize) -> SamplesMut<'_> {
+    fn rows_mut(&mut self, output: usize, plane: usize, y: usize, count: usize) -> SamplesMut<'_> {
         let (width, height) = (self.widths[output], self.heights[output]);
-        SamplesMut::Float(&mut self.outputs[output][(plane * height + y) * width..][..width])
+        SamplesMut::Float(&mut self.outputs[output][(plane * height + y) * width..][..count * width])
     }
 }
 

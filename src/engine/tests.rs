@@ -200,7 +200,12 @@ fn times() {
                     })
                     .collect();
                 times.sort_by(f64::total_cmp);
-                println!("{name} {} {method:?}: {:.2} ms, {:.1} ns a pixel", level.name(), times[22], times[22] * 1e6 / size.area() as f64);
+                println!(
+                    "{name} {} {method:?}: {:.2} ms, {:.1} ns a pixel",
+                    level.name(),
+                    times[22],
+                    times[22] * 1e6 / size.area() as f64
+                );
             }
         }
     }

@@ -32,7 +32,9 @@ impl Forward<'_> {
             Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(scratch) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Level::Neon(_) | Level::NeonDot(_) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(scratch) },
+            Level::Neon(_) | Level::NeonDot(_) => unsafe {
+                self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(scratch)
+            },
         }
     }
 
@@ -149,10 +151,14 @@ impl Correlate<'_> {
             (Level::Avx512(_) | Level::Avx512Vnni(_), _) => unsafe { self.avx512::<1>(sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            (Level::Neon(_) | Level::NeonDot(_), 3) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(sums) },
+            (Level::Neon(_) | Level::NeonDot(_), 3) => unsafe {
+                self.vectors::<std::arch::aarch64::float32x4_t, 8, 3>(sums)
+            },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            (Level::Neon(_) | Level::NeonDot(_), _) => unsafe { self.vectors::<std::arch::aarch64::float32x4_t, 8, 1>(sums) },
+            (Level::Neon(_) | Level::NeonDot(_), _) => unsafe {
+                self.vectors::<std::arch::aarch64::float32x4_t, 8, 1>(sums)
+            },
         }
     }
 

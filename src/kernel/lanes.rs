@@ -93,10 +93,10 @@ macro_rules! lanes {
 mod x86 {
     use super::Lanes;
     use std::arch::x86_64::{
-        __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-        _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps,
-        _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_storeu_ps,
-        _mm512_sub_ps,
+        __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
+        _mm256_min_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_fmadd_ps,
+        _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
+        _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     // SAFETY (these five): the instructions exist where a vector of their type is used at all.
@@ -163,8 +163,8 @@ mod x86 {
 mod arm {
     use super::Lanes;
     use std::arch::aarch64::{
-        float32x4_t, vaddq_f32, vaddvq_f32, vdupq_n_f32, vfmaq_f32, vfmsq_f32, vld1q_f32, vmaxq_f32, vminq_f32, vst1q_f32,
-        vsubq_f32,
+        float32x4_t, vaddq_f32, vaddvq_f32, vdupq_n_f32, vfmaq_f32, vfmsq_f32, vld1q_f32, vmaxq_f32, vminq_f32,
+        vst1q_f32, vsubq_f32,
     };
 
     lanes!(

@@ -4,6 +4,7 @@
 // A body written once over `Lanes` becomes AVX2, AVX-512 or NEON only where it is inlined into a function that has them.
 #![allow(clippy::inline_always)]
 
+pub mod aligned;
 pub mod bf16;
 mod body;
 pub mod conv;

@@ -5,8 +5,8 @@ use crate::geometry::Size;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use tract_core::internal::{
-    DatumType, DatumTypeExt as _, EvalContext, EvalOp, Op, OutletId, StaticName, TValue, TVec, Tensor, TractResult, TypedFact, TypedModel,
-    TypedModelPatch, TypedOp, anyhow, as_op, op_as_typed_op, op_out_of_plan,
+    DatumType, DatumTypeExt as _, EvalContext, EvalOp, Op, OutletId, StaticName, TValue, TVec, Tensor, TractResult,
+    TypedFact, TypedModel, TypedModelPatch, TypedOp, anyhow, as_op, op_as_typed_op, op_out_of_plan,
 };
 use tract_core::transform::ModelTransform;
 
@@ -48,7 +48,8 @@ impl Fuse<'_> {
             let Some(&first) = inputs.first() else { continue };
             let shape = model.outlet_fact(first)?.shape.as_concrete().map(<[usize]>::to_vec);
             let Some(&[1, _, height, width]) = shape.as_deref() else { continue };
-            let operator = Fused { packed: island.packed.clone(), size: Size::new(width, height), idle: Arc::default() };
+            let operator =
+                Fused { packed: island.packed.clone(), size: Size::new(width, height), idle: Arc::default() };
             let mut patch = TypedModelPatch::new("fuse-convolutions");
             let taps = inputs.iter().map(|&input| patch.tap_model(model, input)).collect::<TractResult<TVec<_>>>()?;
             let made = patch.wire_node(format!("fused before {}", island.outputs.join(", ")), operator, &taps)?;
@@ -164,8 +165,8 @@ impl Ends for Planes<'_> {
         Samples::Float(&self.inputs[input][(plane * self.size.height + y) * self.size.width..][..self.size.width])
     }
 
-    fn row_mut(&mut self, output: usize, plane: usize, y: usize) -> SamplesMut<'_> {
+    fn rows_mut(&mut self, output: usize, plane: usize, y: usize, count: usize) -> SamplesMut<'_> {
         let [_, _, height, width] = self.shapes[output];
-        SamplesMut::Float(&mut self.outputs[output][(plane * height + y) * width..][..width])
+        SamplesMut::Float(&mut self.outputs[output][(plane * height + y) * width..][..count * width])
     }
 }

@@ -56,8 +56,8 @@ impl Ends for Planar<'_> {
         Samples::Float(&self.input[(plane * self.size.height + y) * self.size.width..][..self.size.width])
     }
 
-    fn row_mut(&mut self, _: usize, plane: usize, y: usize) -> SamplesMut<'_> {
+    fn rows_mut(&mut self, _: usize, plane: usize, y: usize, count: usize) -> SamplesMut<'_> {
         let (width, height) = (self.size.width * self.scale, self.size.height * self.scale);
-        SamplesMut::Float(&mut self.output[(plane * height + y) * width..][..width])
+        SamplesMut::Float(&mut self.output[(plane * height + y) * width..][..count * width])
     }
 }

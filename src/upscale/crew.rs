@@ -106,8 +106,9 @@ impl Crew {
             Ok(Mutex::new(Worker { plan: generator.plan(window)?, input, output }))
         };
         let workers = (0..threads.clamp(1, grid.len())).map(|_| worker()).collect::<Result<Vec<_>>>()?;
-        let pool = Pool::new("upscale", workers.len())
-            .map_err(|e| Error::limit("the system gives no more threads").fix("ask for fewer --threads").caused_by(e))?;
+        let pool = Pool::new("upscale", workers.len()).map_err(|e| {
+            Error::limit("the system gives no more threads").fix("ask for fewer --threads").caused_by(e)
+        })?;
         Ok(Self { workers, pool, grid, scale })
     }
 
@@ -249,10 +250,10 @@ impl Ends for Band<'_, '_> {
         self.input.planes[plane].map_or(Samples::Float(&[]), |plane| plane.part(first..first + width))
     }
 
-    fn row_mut(&mut self, _: usize, plane: usize, y: usize) -> SamplesMut<'_> {
-        let (width, first) = (self.output.width, (y - self.output.first) * self.output.width);
+    fn rows_mut(&mut self, _: usize, plane: usize, y: usize, count: usize) -> SamplesMut<'_> {
+        let (length, first) = (count * self.output.width, (y - self.output.first) * self.output.width);
         match &mut self.output.planes[plane] {
-            Some(plane) => plane.part(first..first + width),
+            Some(plane) => plane.part(first..first + length),
             None => SamplesMut::Float(&mut []),
         }
     }

@@ -69,8 +69,7 @@ impl PicturePlan {
         let grid = Grid::new(generator.as_ref(), size, tiles)?;
         let model = size.checked_scale(card.scale)?;
         let channels = Channels { layout, colour: card.colour };
-        let window_rows =
-            (grid.tallest() * card.scale) as u64 * model.width as u64 * channels.through() as u64 * 4;
+        let window_rows = (grid.tallest() * card.scale) as u64 * model.width as u64 * channels.through() as u64 * 4;
         let threads = tiles.threads.max(1);
         let each = if grid.is_banded() { threads } else { 4 * threads };
         let wanted = each.div_ceil(grid.columns()).clamp(1, grid.rows());

@@ -273,7 +273,8 @@ impl Grid {
                 needs.fit(length, window.next_multiple_of(4.max(needs.block)))
             })
         };
-        let grids = axes(picture.height).flat_map(|down| axes(picture.width).map(move |across| Self::windows(across, down)));
+        let grids =
+            axes(picture.height).flat_map(|down| axes(picture.width).map(move |across| Self::windows(across, down)));
         grids
             .min_by_key(|grid| (grid.len().div_ceil(threads) as u64 * grid.window().area() as u64, grid.len()))
             .ok_or_else(|| Error::internal(format!("no tiles found for {picture} with a halo of {halo}")))

@@ -54,7 +54,9 @@ pub(crate) struct RunnerArgs {
     cpu: Option<Level>,
     /// What runs the network
     #[arg(long, value_name = "RUNNER", default_value = "engine", value_parser = ["engine", "tract"], hide_default_value = true)]
-    #[arg(help = "engine runs what it recognises and leaves the rest to tract; tract runs all of it [default: engine]")]
+    #[arg(
+        help = "engine runs what it recognises and leaves the rest to tract; tract runs all of it [default: engine]"
+    )]
     runner: Option<String>,
 }
 
@@ -126,6 +128,7 @@ fn parse_range(text: &str) -> Result<[f32; 2]> {
 fn parse_level(text: &str) -> Result<Level> {
     Level::named(text).ok_or_else(|| {
         let known: Vec<_> = Level::available().into_iter().map(Level::name).collect();
-        Error::usage(format!("'{text}' is nothing that this machine can run")).fix(format!("choose of {}", known.join(", ")))
+        Error::usage(format!("'{text}' is nothing that this machine can run"))
+            .fix(format!("choose of {}", known.join(", ")))
     })
 }

@@ -131,7 +131,9 @@ pub(super) fn add(call: &mut Call) -> Understood {
             a.extend(b);
             Ok(Meaning::Pixels(a, shuffle))
         }
-        (Meaning::Sum(terms, repeats), other) | (other, Meaning::Sum(terms, repeats)) => sum(call, terms, repeats, other),
+        (Meaning::Sum(terms, repeats), other) | (other, Meaning::Sum(terms, repeats)) => {
+            sum(call, terms, repeats, other)
+        }
         (Meaning::Dequantised(id), other) | (other, Meaning::Dequantised(id)) => {
             sum(call, vec![(id, Spread::Phases)], None, other)
         }
@@ -201,7 +203,8 @@ pub(super) fn scale(call: &mut Call) -> Understood {
         _ => (1, 0),
     };
     affine(call, at, |call, channels| {
-        let scale = each_channel(call, constant, channels).ok_or("what it multiplies by is not one number a channel")?;
+        let scale =
+            each_channel(call, constant, channels).ok_or("what it multiplies by is not one number a channel")?;
         Ok((scale, vec![0.0; channels]))
     })
 }

@@ -87,7 +87,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a map of bytes.
-    pub(super) fn push_bytes(&mut self, channels: usize, factor: usize, make: Make, from: MapId, out: Quantum) -> MapId {
+    pub(super) fn push_bytes(
+        &mut self,
+        channels: usize,
+        factor: usize,
+        make: Make,
+        from: MapId,
+        out: Quantum,
+    ) -> MapId {
         let id = self.push(channels, factor, make, &[from]);
         self.network.maps[id].format = Format::Bytes(out);
         id
@@ -189,7 +196,8 @@ impl<'a> Builder<'a> {
         let mut outputs = Vec::new();
         for name in std::mem::take(&mut self.exports) {
             let Some((_, meaning)) = values.get(name) else { continue };
-            let output = self.output(meaning.clone()).map_err(|reason| format!("'{name}' is needed outside, but {reason}"))?;
+            let output =
+                self.output(meaning.clone()).map_err(|reason| format!("'{name}' is needed outside, but {reason}"))?;
             self.network.outputs.push(output);
             outputs.push(name.to_owned());
         }

@@ -35,7 +35,9 @@ impl<'a> Constant<'a> {
 
     pub(super) fn dims(&self) -> Option<Vec<usize>> {
         match self {
-            Self::Stored(tensor) | Self::Steps { tensor, .. } => tensor.dims.iter().map(|&d| d.try_into().ok()).collect(),
+            Self::Stored(tensor) | Self::Steps { tensor, .. } => {
+                tensor.dims.iter().map(|&d| d.try_into().ok()).collect()
+            }
             Self::Unknown => None,
         }
     }
@@ -47,7 +49,13 @@ impl<'a> Constant<'a> {
             Self::Steps { tensor, steps } => {
                 let codes = integers(tensor)?;
                 let each = codes.len() / steps.len().max(1);
-                Some(codes.iter().enumerate().map(|(i, &q)| q as f32 * steps[(i / each.max(1)).min(steps.len() - 1)]).collect())
+                Some(
+                    codes
+                        .iter()
+                        .enumerate()
+                        .map(|(i, &q)| q as f32 * steps[(i / each.max(1)).min(steps.len() - 1)])
+                        .collect(),
+                )
             }
             Self::Unknown => None,
         }

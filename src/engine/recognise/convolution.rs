@@ -144,7 +144,11 @@ fn rounding(call: &Call, shape: &Shape, from: MapId) -> Option<Rounding> {
     };
     let fits = bias.len() == shape.outputs && (steps.len() == 1 || steps.len() == shape.outputs);
     let channels = call.builder.map(from).channels;
-    if !fits || shape.groups != 1 || shape.inputs != channels || weights.len() != shape.outputs * channels * shape.side * shape.side {
+    if !fits
+        || shape.groups != 1
+        || shape.inputs != channels
+        || weights.len() != shape.outputs * channels * shape.side * shape.side
+    {
         return None;
     }
     let filter = ByteFilter {

@@ -67,7 +67,8 @@ fn repeated(call: &Call, parts: &[Meaning]) -> Option<Meaning> {
     if times < 2 || times * planes != list.len() {
         return None;
     }
-    let follows = |order: &dyn Fn(usize) -> usize| list.iter().enumerate().all(|(i, &(m, c))| m == map && c == order(i));
+    let follows =
+        |order: &dyn Fn(usize) -> usize| list.iter().enumerate().all(|(i, &(m, c))| m == map && c == order(i));
     let channels_first = follows(&|i| i / times);
     if !channels_first && !follows(&|i| i % planes) {
         return None;
@@ -84,7 +85,8 @@ pub(super) fn depth_to_space(call: &mut Call) -> Understood {
         other => (vec![(call.builder.floats(other)?, Spread::Phases)], None),
     };
     let Some(&(first, spread)) = terms.first() else { return Err("it reads nothing".into()) };
-    let channels = call.builder.map(first).channels * if spread == Spread::Repeated { repeats.map_or(1, |r| r.times) } else { 1 };
+    let channels =
+        call.builder.map(first).channels * if spread == Spread::Repeated { repeats.map_or(1, |r| r.times) } else { 1 };
     if !(1..=LARGEST_FACTOR).contains(&factor) || channels % (factor * factor) != 0 {
         return Err("its block does not fit its channels".into());
     }

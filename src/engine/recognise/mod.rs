@@ -188,14 +188,8 @@ impl<'a> Reader<'a> {
         if builder.network.maps.len() > MOST_MAPS {
             return Err(format!("the graph has more than {MOST_MAPS} layers in a row"));
         }
-        let mut call = Call {
-            node,
-            attributes: Attributes(node),
-            constants: &self.constants,
-            uses: &self.uses,
-            inputs,
-            builder,
-        };
+        let mut call =
+            Call { node, attributes: Attributes(node), constants: &self.constants, uses: &self.uses, inputs, builder };
         if node.op_type == "Split" {
             let parts = layout::split(&mut call)?;
             for (name, part) in node.output.iter().zip(parts) {

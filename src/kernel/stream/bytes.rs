@@ -4,6 +4,7 @@ use super::direct::most_vectors;
 use super::dots::{Dots, PlainDots};
 use super::{BLOCK, Group, InputBlock, Row, Task, groups};
 use crate::kernel::Level;
+use crate::kernel::aligned::Aligned;
 
 /// A quantised convolution, the same for every level.
 ///
@@ -40,7 +41,7 @@ pub struct ByteKernel {
     outputs: usize,
     groups: Vec<Group>,
     /// For each group, in the order of the sum: four inputs of each output.
-    weights: Vec<i8>,
+    weights: Aligned<i8>,
     bias: Vec<i32>,
     scale: Vec<f32>,
     low: f32,
@@ -97,7 +98,7 @@ impl ByteKernel {
             blocks,
             outputs: filter.outputs,
             groups,
-            weights,
+            weights: Aligned::of(&weights),
             bias,
             scale,
             low: (i32::from(filter.least) - zero) as f32,

@@ -2,6 +2,7 @@
 
 use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, Task, groups};
 use crate::kernel::Level;
+use crate::kernel::aligned::Aligned;
 use crate::kernel::lanes::{Lanes, Plain};
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::float32x4_t;
@@ -18,7 +19,7 @@ pub struct Direct {
     outputs: usize,
     groups: Vec<Group>,
     /// For each group, in the order of the sum: `vectors` vectors of weights.
-    weights: Vec<f32>,
+    weights: Aligned<f32>,
     bias: Vec<f32>,
     activation: Activation,
     add_first: bool,
@@ -38,13 +39,15 @@ impl Direct {
                 for block in &blocks {
                     for column in 0..filter.side {
                         for input in block.first..block.first + block.channels {
-                            let weight = |o| if o < filter.outputs { filter.weight(o, input, row, column) } else { 0.0 };
+                            let weight =
+                                |o| if o < filter.outputs { filter.weight(o, input, row, column) } else { 0.0 };
                             weights.extend(outputs.clone().map(weight));
                         }
                     }
                 }
             }
         }
+        let weights = Aligned::of(&weights);
         let mut bias = filter.bias.clone();
         bias.resize(vectors * lanes, 0.0);
         let activation = filter.activation.padded(vectors * lanes);

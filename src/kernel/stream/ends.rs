@@ -139,61 +139,59 @@ pub fn take_row(arena: &mut [f32], row: Row, channel: usize, samples: Samples, r
     }
 }
 
-/// One row of the enlarged picture.
+/// The rows of one plane of the enlarged picture that a row of the maps becomes.
 #[derive(Debug, Clone, Copy)]
-pub struct OutputRow<'a> {
+pub struct OutputRows<'a> {
     /// What is added up.
     pub terms: &'a [Term],
     /// How phases become pixels.
     pub shuffle: PixelShuffle,
     /// The plane that is made.
     pub plane: usize,
-    /// The row among the `factor` rows that a row of the map becomes.
-    pub phase: usize,
     /// The numbers that mean black and white.
     pub range: [f32; 2],
     /// The arena of bytes is kept exclusive-or'ed with this.
     pub flip: u8,
 }
 
-impl OutputRow<'_> {
-    /// Writes the row; `line` is scratch as long as the row.
+impl OutputRows<'_> {
+    /// Writes the rows, one after the other. `scratch` is as long as they are.
     ///
     /// # Panics
     /// Where a term's row does not lie inside its arena.
-    pub fn run(&self, level: Level, arena: &[f32], bytes: &[u8], line: &mut [f32], to: SamplesMut) {
+    pub fn run(&self, level: Level, arena: &[f32], bytes: &[u8], scratch: &mut [f32], to: SamplesMut) {
         match level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level was found on this machine; the body is safe code.
-            Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, bytes, line, to) },
+            Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, bytes, scratch, to) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(arena, bytes, line, to) },
-            _ => self.body(arena, bytes, line, to),
+            Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(arena, bytes, scratch, to) },
+            _ => self.body(arena, bytes, scratch, to),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn avx2(&self, arena: &[f32], bytes: &[u8], line: &mut [f32], to: SamplesMut) {
-        self.body(arena, bytes, line, to);
+    fn avx2(&self, arena: &[f32], bytes: &[u8], scratch: &mut [f32], to: SamplesMut) {
+        self.body(arena, bytes, scratch, to);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-    fn avx512(&self, arena: &[f32], bytes: &[u8], line: &mut [f32], to: SamplesMut) {
-        self.body(arena, bytes, line, to);
+    fn avx512(&self, arena: &[f32], bytes: &[u8], scratch: &mut [f32], to: SamplesMut) {
+        self.body(arena, bytes, scratch, to);
     }
 
     #[inline(always)]
-    fn body(&self, arena: &[f32], bytes: &[u8], line: &mut [f32], to: SamplesMut) {
+    fn body(&self, arena: &[f32], bytes: &[u8], scratch: &mut [f32], to: SamplesMut) {
         match to {
             SamplesMut::Float(out) => {
                 self.sum(arena, bytes, out);
                 self.unrange(out);
             }
             SamplesMut::Codes(out, levels) => {
-                let line = &mut line[..out.len()];
+                let line = &mut scratch[..out.len()];
                 self.sum(arena, bytes, line);
                 self.unrange(line);
                 code(line, levels, out);
@@ -203,69 +201,67 @@ impl OutputRow<'_> {
 
     #[inline(always)]
     fn sum(&self, arena: &[f32], bytes: &[u8], out: &mut [f32]) {
-        let width = out.len() / self.shuffle.factor;
-        match (self.shuffle.factor, self.shuffle.channels_first, self.terms) {
-            (4, true, [a]) => self.pixels::<4>(arena, bytes, [a, a], 1, out, width),
-            (4, true, [a, b]) => self.pixels::<4>(arena, bytes, [a, b], 2, out, width),
-            (2, true, [a]) => self.pixels::<2>(arena, bytes, [a, a], 1, out, width),
-            (2, true, [a, b]) => self.pixels::<2>(arena, bytes, [a, b], 2, out, width),
-            _ => self.any(arena, bytes, out, width),
+        match (self.shuffle.factor, self.shuffle.channels_first) {
+            (4, true) => self.squares::<4, 16>(arena, bytes, out),
+            (2, true) => self.squares::<2, 4>(arena, bytes, out),
+            _ => self.any(arena, bytes, out),
         }
     }
 
-    /// One or two terms whose phases stand together, `N` columns for a pixel.
+    /// One or two terms whose `M` phases stand together and become squares of `N` by `N` pixels.
     #[inline(always)]
-    fn pixels<const N: usize>(
+    fn squares<const N: usize, const M: usize>(&self, arena: &[f32], bytes: &[u8], out: &mut [f32]) {
+        let (width, channel) = (out.len() / M, self.shuffle.channel(self.plane, 0, 0));
+        let (a, b) = match self.terms {
+            [a] => (a, None),
+            [a @ Term::Repeated(_), b] => (b, Some(a)),
+            [a, b] => (a, Some(b)),
+            _ => return self.any(arena, bytes, out),
+        };
+        let a = match *a {
+            Term::Phases(row) => Phases(from(arena, row, channel, width, M)),
+            Term::Bytes { row, step, zero } => {
+                let codes = from(bytes, row, channel, width, M);
+                let a = Coded { codes, step, zero: i32::from(zero), flip: self.flip };
+                return self.with::<N, M, _>(a, b, arena, bytes, out);
+            }
+            Term::Repeated(_) => return self.any(arena, bytes, out),
+        };
+        self.with::<N, M, _>(a, b, arena, bytes, out);
+    }
+
+    /// `a` and another term, if there is one.
+    #[inline(always)]
+    fn with<const N: usize, const M: usize, A: Numbers<N>>(
         &self,
+        a: A,
+        b: Option<&Term>,
         arena: &[f32],
         bytes: &[u8],
-        terms: [&Term; 2],
-        count: usize,
         out: &mut [f32],
-        width: usize,
     ) {
-        let channel = self.shuffle.channel(self.plane, self.phase, 0);
-        let repeated = |term: &Term| match *term {
-            Term::Repeated(row) => Some(Repeated(from(arena, row, self.plane, width, 1))),
-            _ => None,
-        };
-        let phases = |term: &Term| match *term {
-            Term::Phases(row) => Some(Phases(from(arena, row, channel, width, N))),
-            _ => None,
-        };
-        let coded = |term: &Term| match *term {
-            Term::Bytes { row, step, zero } => {
-                Some(Coded { bytes: from(bytes, row, channel, width, N), step, zero: i32::from(zero), flip: self.flip })
+        let (width, channel) = (out.len() / M, self.shuffle.channel(self.plane, 0, 0));
+        match b {
+            None => fill::<N, _, _>(a, None::<Repeated>, out),
+            Some(&Term::Repeated(row)) => {
+                fill::<N, _, _>(a, Some(Repeated(from(arena, row, self.plane, width, 1))), out);
             }
-            _ => None,
-        };
-        let [a, b] = if matches!(terms[0], Term::Repeated(_)) { [terms[1], terms[0]] } else { terms };
-        if count == 1 {
-            match (phases(a), coded(a)) {
-                (Some(a), _) => fill::<N, _, _>(a, None::<Repeated>, out),
-                (_, Some(a)) => fill::<N, _, _>(a, None::<Repeated>, out),
-                _ => self.any(arena, bytes, out, width),
-            }
-            return;
-        }
-        match (phases(a), coded(a), repeated(b), phases(b)) {
-            (Some(a), _, Some(b), _) => fill::<N, _, _>(a, Some(b), out),
-            (Some(a), _, _, Some(b)) => fill::<N, _, _>(a, Some(b), out),
-            (_, Some(a), Some(b), _) => fill::<N, _, _>(a, Some(b), out),
-            (_, Some(a), _, Some(b)) => fill::<N, _, _>(a, Some(b), out),
-            _ => self.any(arena, bytes, out, width),
+            Some(&Term::Phases(row)) => fill::<N, _, _>(a, Some(Phases(from(arena, row, channel, width, M))), out),
+            Some(Term::Bytes { .. }) => self.any(arena, bytes, out),
         }
     }
 
     /// Any terms, any factor.
     #[inline(always)]
-    fn any(&self, arena: &[f32], bytes: &[u8], out: &mut [f32], width: usize) {
+    fn any(&self, arena: &[f32], bytes: &[u8], out: &mut [f32]) {
         let factor = self.shuffle.factor;
+        let (wide, width) = (out.len() / factor, out.len() / factor / factor);
         for (index, term) in self.terms.iter().enumerate() {
-            for i in 0..factor {
-                let channel = self.shuffle.channel(self.plane, self.phase, i);
+            for phase in 0..factor * factor {
+                let (j, i) = (phase / factor, phase % factor);
+                let channel = self.shuffle.channel(self.plane, j, i);
                 let mut put = |x: usize, value: f32| {
-                    let to = &mut out[x * factor + i];
+                    let to = &mut out[j * wide + x * factor + i];
                     *to = if index > 0 { *to + value } else { value };
                 };
                 match *term {
@@ -313,27 +309,44 @@ fn from<T>(arena: &[T], row: Row, channel: usize, width: usize, count: usize) ->
     &arena[row.start + channel / BLOCK * row.block + channel % BLOCK..][..(width - 1) * BLOCK + count]
 }
 
-/// A term's numbers for one pixel of the map.
+/// A term's numbers for the columns that one pixel becomes.
 trait Numbers<const N: usize>: Copy {
     /// Pixels that there are.
     fn pixels(self) -> usize;
-    /// The numbers of pixel `x`.
+    /// The numbers of pixel `x` in row `j` of its square.
     ///
     /// # Safety
-    /// There is such a pixel.
-    unsafe fn at(self, x: usize) -> [f32; N];
+    /// There is such a pixel, and `j` is below `N`.
+    unsafe fn at(self, x: usize, j: usize) -> [f32; N];
 }
 
+/// One number for each pixel.
 #[derive(Clone, Copy)]
 struct Repeated<'a>(&'a [f32]);
+/// N · N numbers for each pixel.
 #[derive(Clone, Copy)]
 struct Phases<'a>(&'a [f32]);
+
+/// N · N bytes for each pixel.
 #[derive(Clone, Copy)]
 struct Coded<'a> {
-    bytes: &'a [u8],
+    codes: &'a [u8],
     step: f32,
     zero: i32,
     flip: u8,
+}
+
+impl<const N: usize> Numbers<N> for Coded<'_> {
+    #[inline(always)]
+    fn pixels(self) -> usize {
+        if self.codes.len() < N * N { 0 } else { (self.codes.len() - N * N) / BLOCK + 1 }
+    }
+    #[inline(always)]
+    unsafe fn at(self, x: usize, j: usize) -> [f32; N] {
+        // SAFETY: the last pixel's N · N bytes are the slice's last.
+        let codes = unsafe { self.codes.as_ptr().add(x * BLOCK + j * N).cast::<[u8; N]>().read_unaligned() };
+        std::array::from_fn(|i| (i32::from(codes[i] ^ self.flip) - self.zero) as f32 * self.step)
+    }
 }
 
 impl<const N: usize> Numbers<N> for Repeated<'_> {
@@ -342,7 +355,7 @@ impl<const N: usize> Numbers<N> for Repeated<'_> {
         self.0.len().div_ceil(BLOCK)
     }
     #[inline(always)]
-    unsafe fn at(self, x: usize) -> [f32; N] {
+    unsafe fn at(self, x: usize, _: usize) -> [f32; N] {
         // SAFETY: the last pixel's number is the slice's last.
         unsafe { [*self.0.get_unchecked(x * BLOCK); N] }
     }
@@ -351,51 +364,32 @@ impl<const N: usize> Numbers<N> for Repeated<'_> {
 impl<const N: usize> Numbers<N> for Phases<'_> {
     #[inline(always)]
     fn pixels(self) -> usize {
-        if self.0.len() < N { 0 } else { (self.0.len() - N) / BLOCK + 1 }
+        if self.0.len() < N * N { 0 } else { (self.0.len() - N * N) / BLOCK + 1 }
     }
     #[inline(always)]
-    unsafe fn at(self, x: usize) -> [f32; N] {
-        // SAFETY: the last pixel's N numbers are the slice's last.
-        unsafe { self.0.as_ptr().add(x * BLOCK).cast::<[f32; N]>().read_unaligned() }
+    unsafe fn at(self, x: usize, j: usize) -> [f32; N] {
+        // SAFETY: the last pixel's N · N numbers are the slice's last.
+        unsafe { self.0.as_ptr().add(x * BLOCK + j * N).cast::<[f32; N]>().read_unaligned() }
     }
 }
 
-impl<const N: usize> Numbers<N> for Coded<'_> {
-    #[inline(always)]
-    fn pixels(self) -> usize {
-        if self.bytes.len() < N { 0 } else { (self.bytes.len() - N) / BLOCK + 1 }
-    }
-    #[inline(always)]
-    unsafe fn at(self, x: usize) -> [f32; N] {
-        // SAFETY: the last pixel's N bytes are the slice's last.
-        let codes = unsafe { self.bytes.as_ptr().add(x * BLOCK).cast::<[u8; N]>().read_unaligned() };
-        let mut numbers = [0.0; N];
-        for (number, code) in numbers.iter_mut().zip(codes) {
-            *number = (i32::from(code ^ self.flip) - self.zero) as f32 * self.step;
-        }
-        numbers
-    }
-}
-
-/// The sum of one or two terms.
+/// The sum of one or two terms, `N` rows of as many columns a pixel. Row after row: a line of the cache that is written is
+/// filled at once.
 #[inline(always)]
 fn fill<const N: usize, A: Numbers<N>, B: Numbers<N>>(a: A, b: Option<B>, out: &mut [f32]) {
-    let out = out.as_chunks_mut::<N>().0;
-    assert!(out.len() <= a.pixels() && b.is_none_or(|b| out.len() <= b.pixels()));
-    match b {
-        Some(b) => {
-            for (x, out) in out.iter_mut().enumerate() {
-                // SAFETY: both have as many pixels.
-                let (a, b) = unsafe { (a.at(x), b.at(x)) };
-                for i in 0..N {
-                    out[i] = a[i] + b[i];
+    let width = out.len() / (N * N);
+    assert!(width <= a.pixels() && b.is_none_or(|b| width <= b.pixels()));
+    for (j, row) in out.chunks_exact_mut(width * N).enumerate().take(N) {
+        let places = row.as_chunks_mut::<N>().0.iter_mut().enumerate();
+        match b {
+            // SAFETY: there are as many pixels, and j < N.
+            None => places.for_each(|(x, to)| *to = unsafe { a.at(x, j) }),
+            Some(b) => {
+                for (x, to) in places {
+                    // SAFETY: as above, for both terms.
+                    let (a, b): ([f32; N], [f32; N]) = unsafe { (a.at(x, j), b.at(x, j)) };
+                    *to = std::array::from_fn(|i| a[i] + b[i]);
                 }
-            }
-        }
-        None => {
-            for (x, out) in out.iter_mut().enumerate() {
-                // SAFETY: there are as many pixels.
-                *out = unsafe { a.at(x) };
             }
         }
     }

@@ -15,8 +15,8 @@ mod winograd;
 
 pub use bytes::{ByteFilter, ByteKernel, flip};
 pub use direct::Direct;
-pub use ends::{OutputRow, PixelShuffle, Samples, SamplesMut, Term, take_row};
-pub use rows::{Quantum, QuantiseRow, combine_rows, dequantise_row, edge_row, repeat_row, shuffle_row};
+pub use ends::{OutputRows, PixelShuffle, Samples, SamplesMut, Term, take_row};
+pub use rows::{QuantiseRow, Quantum, combine_rows, dequantise_row, edge_row, repeat_row, shuffle_row};
 pub use winograd::{TILE, TileTask, Winograd};
 
 /// Channels that stand together at a pixel.
@@ -150,4 +150,3 @@ pub struct Task<'a> {
     /// Pixels.
     pub width: usize,
 }
-

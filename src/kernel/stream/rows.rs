@@ -84,7 +84,15 @@ impl QuantiseRow {
 }
 
 /// Bytes to numbers.
-pub fn dequantise_row(bytes: &[u8], from: Row, arena: &mut [f32], to: Row, shape: [usize; 2], quantum: Quantum, flip: u8) {
+pub fn dequantise_row(
+    bytes: &[u8],
+    from: Row,
+    arena: &mut [f32],
+    to: Row,
+    shape: [usize; 2],
+    quantum: Quantum,
+    flip: u8,
+) {
     let [channels, width] = shape;
     for block in 0..channels.div_ceil(BLOCK) {
         let pixels = bytes[from.start + block * from.block..].chunks_exact(BLOCK);

@@ -7,6 +7,7 @@
 use super::direct::{accumulate, finish, most_vectors};
 use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups};
 use crate::kernel::Level;
+use crate::kernel::aligned::Aligned;
 use crate::kernel::lanes::{Lanes, Plain};
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::float32x4_t;
@@ -44,7 +45,7 @@ pub struct Winograd {
     outputs: usize,
     groups: Vec<Group>,
     /// For each group, product and input: `vectors` vectors of transformed weights.
-    weights: Vec<f32>,
+    weights: Aligned<f32>,
     bias: Vec<f32>,
     activation: Activation,
     add_first: bool,
@@ -87,6 +88,7 @@ impl Winograd {
                 }
             }
         }
+        let weights = Aligned::of(&weights);
         let mut bias = filter.bias.clone();
         bias.resize(vectors * lanes, 0.0);
         let activation = filter.activation.padded(vectors * lanes);

@@ -78,8 +78,7 @@ fn windows_begin_where_blocks_begin() {
                 check(grid, halo, picture);
             }
         }
-        let error =
-            cut(&blocks, Size::new(100, 100), &TileOptions { side: Some(2 * halo), threads: 1 }).unwrap_err();
+        let error = cut(&blocks, Size::new(100, 100), &TileOptions { side: Some(2 * halo), threads: 1 }).unwrap_err();
         let enough =
             error.to_string().split("at least ").nth(1).and_then(|rest| rest.trim_end_matches(')').parse().ok());
         assert!(cut(&blocks, Size::new(100, 100), &TileOptions { side: enough, threads: 1 }).is_ok(), "{error}");
