@@ -1,9 +1,10 @@
 //! The engine against tract, from outside: every model at hand, both ways, the same pictures.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
 mod skip;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use upres::geometry::Size;
 use upres::kernel::Level;
@@ -107,4 +108,30 @@ fn other_peoples_generators_run_as_tract_runs_them() {
         seen += 1;
     }
     assert!(seen >= 14, "only {seen} models");
+}
+
+#[test]
+fn bytes_are_what_onnx_runtime_makes_of_them() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    // tests/data/int8.py wrote the graphs and ran them.
+    let expected: BTreeMap<String, Vec<i32>> = serde_json::from_str(include_str!("data/int8.json")).unwrap();
+    let size = Size::new(23, 19);
+    let mut state = 5_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as f32 / 256.0
+    };
+    let picture: Vec<f32> = (0..size.area()).map(|_| next()).collect();
+    for (name, halves) in &expected {
+        let expected: Vec<f32> = halves.iter().map(|&n| n as f32 / 2.0).collect();
+        for level in Level::available() {
+            // The outputs are no pictures, so the range is told.
+            let overrides = Overrides { cpu: Some(level), range: Some([0.0, 1.0]), ..Overrides::default() };
+            let generator = TractGenerator::open(&data.join(format!("{name}.onnx")), &overrides).unwrap();
+            assert!(generator.is_whole(), "{name}: {:?}", generator.recognised().left);
+            let mut output = vec![f32::NAN; expected.len()];
+            generator.plan(size).unwrap().run(&picture, &mut output).unwrap();
+            assert!(output == expected, "{name} on {} is not what ONNX Runtime makes of it", level.name());
+        }
+    }
 }

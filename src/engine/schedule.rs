@@ -134,7 +134,9 @@ impl Schedule {
         progress.made.clear();
         progress.made.resize(self.stations.len(), usize::MAX);
         for (maps, factor) in &self.outputs {
-            maps.iter().for_each(|&map| progress.made[map] = progress.made[map].min(rows.start * factor));
+            for &map in maps {
+                progress.made[map] = progress.made[map].min(rows.start * factor);
+            }
         }
         for (id, station) in self.stations.iter().enumerate().rev() {
             let first = station.floor(progress.made[id].min(station.rows));

@@ -40,7 +40,7 @@ fn tangle() -> Network {
     maps.push(map(36, 1, Make::Convolve(filter(&mut noise, 3, &[20], 36)), &[6]));
     let shuffle = PixelShuffle { factor: 2, planes: 9, channels_first: false };
     maps.push(map(9, 2, Make::Shuffle(shuffle), &[7]));
-    maps.push(map(9, 2, Make::Repeat(2), &[8 - 8 + 6]));
+    maps.push(map(9, 2, Make::Repeat(2), &[6]));
     maps[9].channels = 20;
     let mut tail = filter(&mut noise, 3, &[9, 20], 12);
     tail.activation = Activation::Rectify;
@@ -182,7 +182,8 @@ fn times() {
         let size = Size::new(side("W", 320), side("H", 180));
         let input = pictures(&network, size);
         for level in [Level::best()] {
-            for method in [Method::Winograd] {
+            {
+                let method = Method::Winograd;
                 let packed = Arc::new(Packed::new(network.clone(), level, method));
                 let mut stream = Stream::new(packed.clone(), size, [0.0, 1.0]);
                 let mut ends = super::testing::Planar {

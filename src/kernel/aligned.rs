@@ -60,16 +60,16 @@ mod tests {
         let one = Aligned::of(&[1.0_f32, 2.0, 3.0]);
         let other = one.clone();
         assert_eq!(&*other, &[1.0, 2.0, 3.0]);
-        assert!(one.as_ptr().is_aligned_to_line() && other.as_ptr().is_aligned_to_line());
+        assert!(one.as_ptr().begins_a_line() && other.as_ptr().begins_a_line());
         assert!(Aligned::<i8>::zeros(0).is_empty());
     }
 
     trait Line {
-        fn is_aligned_to_line(self) -> bool;
+        fn begins_a_line(self) -> bool;
     }
 
     impl<T> Line for *const T {
-        fn is_aligned_to_line(self) -> bool {
+        fn begins_a_line(self) -> bool {
             self.addr().is_multiple_of(LINE)
         }
     }

@@ -87,8 +87,8 @@ impl Pool {
                 let mut state = shared.lock();
                 // SAFETY: only the lifetime changes. The reference is taken back below, after the last thread is done with
                 // it, and nothing in between can unwind.
-                let lent = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Work>(work) };
-                state.work = Some(Lent(lent));
+                let lent = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static Work>(work) };
+                state.work = Some(Lent(std::ptr::from_ref(lent)));
                 shared.busy.store(self.threads.len(), Ordering::Release);
                 shared.call.fetch_add(1, Ordering::Release);
                 shared.wake.notify_all();

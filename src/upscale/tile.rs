@@ -139,12 +139,11 @@ impl Axis {
 
     /// The first block of window `i`.
     fn start(self, i: usize) -> usize {
-        match self.count {
-            1 => 0,
-            _ => {
-                let slid = i as u64 * (self.blocks() - self.window) as u64 / (self.count - 1) as u64;
-                slid as usize / self.alignment * self.alignment
-            }
+        if self.count == 1 {
+            0
+        } else {
+            let slid = i as u64 * (self.blocks() - self.window) as u64 / (self.count - 1) as u64;
+            slid as usize / self.alignment * self.alignment
         }
     }
 

@@ -75,7 +75,7 @@ fn print(generator: &TractGenerator) {
             line("engine", format!("runs {taken} of {all} operators in {n} parts; the rest is left to tract"));
         }
     }
-    for (reason, operators) in left(&generator) {
+    for (reason, operators) in left(generator) {
         line("left to tract", format!("{}: {reason}", operators.join(", ")));
     }
     line("digest", format!("sha256 {}", card.digest));

@@ -239,7 +239,9 @@ fn affine(
         for ((weights, bias), (scale, shift)) in
             filter.weights.chunks_exact_mut(each).zip(&mut filter.bias).zip(scale.iter().zip(&shift))
         {
-            weights.iter_mut().for_each(|w| *w *= scale);
+            for w in weights {
+                *w *= scale;
+            }
             *bias = *bias * scale + shift;
         }
         return Ok(Meaning::Map(id));

@@ -28,7 +28,7 @@ fn quantum(call: &Call, at: usize) -> Result<Quantum, Refusal> {
 pub(super) fn quantise(call: &mut Call) -> Understood {
     let out = quantum(call, 1)?;
     match call.meaning(0)? {
-        Meaning::Rounding(rounding) => Ok(Meaning::Map(round(call, *rounding, out)?)),
+        Meaning::Rounding(rounding) => Ok(Meaning::Map(round(call, *rounding, out))),
         Meaning::Dequantised(map) if call.builder.quantum(map) == Some(out) => Ok(Meaning::Map(map)),
         other => {
             let from = call.builder.floats(other)?;
@@ -39,13 +39,13 @@ pub(super) fn quantise(call: &mut Call) -> Understood {
 }
 
 /// The map of a convolution whose output's step is known now.
-fn round(call: &mut Call, rounding: Rounding, out: Quantum) -> Result<usize, Refusal> {
+fn round(call: &mut Call, rounding: Rounding, out: Quantum) -> usize {
     let Rounding { from, mut filter, rectified } = rounding;
     filter.scale.iter_mut().for_each(|scale| *scale /= out.step);
     filter.zero_out = out.zero;
     filter.least = if rectified { out.zero } else { 0 };
     let factor = call.builder.map(from).factor;
-    Ok(call.builder.push_bytes(filter.outputs, factor, Make::ConvolveBytes(filter), from, out))
+    call.builder.push_bytes(filter.outputs, factor, Make::ConvolveBytes(filter), from, out)
 }
 
 pub(super) fn dequantise(call: &mut Call) -> Understood {

@@ -56,11 +56,11 @@ pub(super) fn check_padding(call: &Call, side: usize, border: usize) -> Result<(
 pub(super) fn conv(call: &mut Call) -> Understood {
     let shape = shape(call, 1)?;
     let input = call.meaning(0)?;
-    if let (Meaning::Dequantised(from), Some(Constant::Steps { .. })) = (&input, call.constant(1)) {
-        if let Some(rounding) = rounding(call, &shape, *from) {
-            check_padding(call, shape.side, 0)?;
-            return Ok(Meaning::Rounding(Box::new(rounding)));
-        }
+    if let (Meaning::Dequantised(from), Some(Constant::Steps { .. })) = (&input, call.constant(1))
+        && let Some(rounding) = rounding(call, &shape, *from)
+    {
+        check_padding(call, shape.side, 0)?;
+        return Ok(Meaning::Rounding(Box::new(rounding)));
     }
     let from = match input {
         Meaning::Padded { map, amount, edge } => {

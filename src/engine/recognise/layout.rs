@@ -87,7 +87,7 @@ pub(super) fn depth_to_space(call: &mut Call) -> Understood {
     let Some(&(first, spread)) = terms.first() else { return Err("it reads nothing".into()) };
     let channels =
         call.builder.map(first).channels * if spread == Spread::Repeated { repeats.map_or(1, |r| r.times) } else { 1 };
-    if !(1..=LARGEST_FACTOR).contains(&factor) || channels % (factor * factor) != 0 {
+    if !(1..=LARGEST_FACTOR).contains(&factor) || !channels.is_multiple_of(factor * factor) {
         return Err("its block does not fit its channels".into());
     }
     let planes = channels / (factor * factor);

@@ -24,6 +24,7 @@ pub enum SamplesMut<'a> {
 
 impl Samples<'_> {
     /// Some of the samples.
+    #[must_use]
     pub fn part(self, range: Range<usize>) -> Self {
         match self {
             Self::Float(samples) => Self::Float(&samples[range]),
@@ -52,6 +53,7 @@ impl<'a> SamplesMut<'a> {
     }
 
     /// Takes the first `count` samples out.
+    #[must_use]
     pub fn split_off(&mut self, count: usize) -> SamplesMut<'a> {
         match self {
             Self::Float(samples) => {
@@ -287,7 +289,9 @@ impl OutputRows<'_> {
     fn unrange(&self, line: &mut [f32]) {
         let [black, span] = [self.range[0], self.range[1] - self.range[0]];
         if black.to_bits() != 0 || span.to_bits() != 1.0_f32.to_bits() {
-            line.iter_mut().for_each(|x| *x = (*x - black) / span);
+            for x in line {
+                *x = (*x - black) / span;
+            }
         }
     }
 }

@@ -342,10 +342,7 @@ impl Winograd {
                             *value = value.add(bias);
                         }
                         let to = arena.add(at(*task.out.get_unchecked(r)));
-                        let add = match &task.add {
-                            Some(rows) => Some(arena.add(at(*rows.get_unchecked(r))).cast_const()),
-                            None => None,
-                        };
+                        let add = task.add.as_ref().map(|rows| arena.add(at(*rows.get_unchecked(r))).cast_const());
                         if x + TILE <= task.width {
                             let values = finish(&self.activation, self.add_first, channel, values, add);
                             for (c, value) in values.into_iter().enumerate() {
@@ -353,10 +350,7 @@ impl Winograd {
                             }
                         } else {
                             for (c, value) in values.into_iter().enumerate().take(task.width - x) {
-                                let add = match add {
-                                    Some(add) => Some(add.add(c * BLOCK)),
-                                    None => None,
-                                };
+                                let add = add.map(|add| add.add(c * BLOCK));
                                 let [value] = finish(&self.activation, self.add_first, channel, [value], add);
                                 value.store(to.add(c * BLOCK));
                             }
