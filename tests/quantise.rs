@@ -74,7 +74,7 @@ impl Desk {
         let output = self.path(name);
         let done = self.quantise(&output, more);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        assert!(String::from_utf8_lossy(&done.stdout).contains("read back through tract"));
+        assert!(String::from_utf8_lossy(&done.stdout).contains("read back, at most"));
         output
     }
 }

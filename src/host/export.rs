@@ -81,10 +81,10 @@ impl Artefact {
         Ok(Self { card: Card { digest: digest(&model), ..card }, model })
     }
 
-    /// Runs the file through tract and returns how far it is from `expected` at most, on pictures of several sizes.
+    /// Runs the file as the device will and returns how far it is from `expected` at most, on pictures of several sizes.
     ///
     /// # Errors
-    /// A model error where tract refuses the file, an internal one where the difference is more than `tolerance`.
+    /// A model error where it is refused, an internal one where the difference is more than `tolerance`.
     pub fn verify(&self, expected: impl Fn(&Plane) -> Plane, tolerance: f32) -> Result<f32> {
         let generator =
             TractGenerator::from_bytes(&self.card.name, &self.model, &Overrides::default(), Limits::default())?;

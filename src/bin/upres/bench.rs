@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Repeatable noise: nothing in it is easy.
-fn noise(size: Size, planes: usize) -> Vec<Plane> {
+pub(crate) fn noise(size: Size, planes: usize) -> Vec<Plane> {
     let mut state = 1_u32;
     let mut next = move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -115,7 +115,7 @@ fn noise(size: Size, planes: usize) -> Vec<Plane> {
     (0..planes).map(|_| Plane::from_fn(size, |_, _| next())).collect()
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {

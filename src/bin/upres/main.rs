@@ -13,6 +13,7 @@ mod limits;
 mod model;
 mod models;
 mod sample;
+mod tune;
 mod upscale;
 mod video;
 
@@ -38,6 +39,8 @@ enum Command {
     Compare(compare::Args),
     /// Time a generator on this machine, frame by frame
     Bench(bench::Args),
+    /// Measure this machine: floats or bytes, how many threads; later runs use what was found
+    Tune(tune::Args),
     /// Draw the sample picture
     Sample(sample::Args),
     /// Write shell completions or the man page
@@ -66,6 +69,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Info(args) => info::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Completions(args) => completions::run(args),
     }

@@ -1,8 +1,10 @@
 //! The options that name a generator, shared by the subcommands that need one.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use upres::card::Colour;
+use upres::device::profile::{Choice, Profile};
 use upres::error::{Error, Result};
 use upres::kernel::Level;
 use upres::session::{Overrides, Runner, TractGenerator};
@@ -85,9 +87,50 @@ pub(crate) struct ModelArgs {
     zoo: ZooArgs,
     #[command(flatten)]
     corrections: CorrectionArgs,
+    #[command(flatten)]
+    profile: ProfileArgs,
+}
+
+/// Where this machine's measurements are kept.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ProfileArgs {
+    /// What `upres tune` measured [default: ~/.config/upres/profile.toml]
+    #[arg(long, value_name = "FILE", env = "UPRES_PROFILE", help_heading = "Arithmetic")]
+    profile: Option<PathBuf>,
+}
+
+impl ProfileArgs {
+    /// The file, if there is a place for one.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        self.profile.clone().or_else(Profile::usual_place)
+    }
+
+    /// What was measured for the generator `name`; a profile that cannot be read counts only where it was named.
+    fn choice(&self, name: &str) -> Result<Option<Choice>> {
+        let Some(place) = self.place() else { return Ok(None) };
+        match Profile::load(&place, Level::best().name()) {
+            Ok(profile) => Ok(profile.and_then(|profile| profile.models.get(name).cloned())),
+            Err(error) if self.profile.is_none() => {
+                log::warn!("{error}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl ModelArgs {
+    /// Threads: those asked for, those that were measured best for `generator`, or all there are.
+    pub(crate) fn threads(&self, asked: Option<NonZeroUsize>, generator: &dyn Generator) -> Result<usize> {
+        if let Some(asked) = asked {
+            return Ok(asked.get());
+        }
+        let name = &generator.card().name;
+        let measured = self.profile.choice(name.strip_suffix("-int8").unwrap_or(name))?;
+        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(measured.filter(|choice| &choice.model == name).map_or_else(all, |choice| choice.threads.clamp(1, 256)))
+    }
+
     /// The generator or plain filter that was named, or else the generator nearest to `factor` (to 4 where none is asked).
     pub(crate) fn generator(&self, factor: Option<Factor>) -> Result<Arc<dyn Generator>> {
         let factor = factor.map_or(4.0, Factor::value);
@@ -103,7 +146,10 @@ impl ModelArgs {
         let zoo = self.zoo.zoo();
         let name = match &self.model {
             Some(name) => name.clone(),
-            None => zoo.nearest(factor)?,
+            None => {
+                let nearest = zoo.nearest(factor)?;
+                self.profile.choice(&nearest)?.map_or(nearest, |choice| choice.model)
+            }
         };
         zoo.open(&name, &self.corrections.overrides())
     }

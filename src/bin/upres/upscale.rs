@@ -116,7 +116,7 @@ impl WritingArgs {
 impl Args {
     fn options(&self) -> Result<Options> {
         let generator = self.model.generator(self.scale)?;
-        let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let threads = self.model.threads(self.threads, generator.as_ref())?;
         let encode = self.writing.options();
         encode.check()?;
         Ok(Options {

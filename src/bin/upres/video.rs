@@ -88,7 +88,9 @@ fn parse_seconds(text: &str) -> Result<f64> {
 /// Runs `upres video`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tools = Tools::find(args.ffmpeg.as_deref())?;
-    let options = options(args, args.model.generator(args.scale)?);
+    let generator = args.model.generator(args.scale)?;
+    let threads = args.model.threads(args.threads, generator.as_ref())?;
+    let options = options(args, generator, threads);
     let watcher = Watcher::new(args);
     interrupt::listen();
     let summary = video::run(&tools, &options, |begin| watcher.begin(begin), &watcher)?;
@@ -100,8 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What was typed, as it is meant.
-fn options(args: &Args, generator: Arc<dyn Generator>) -> VideoOptions {
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+fn options(args: &Args, generator: Arc<dyn Generator>, threads: usize) -> VideoOptions {
     let factor = args.scale.unwrap_or(Factor::of_model(generator.card().scale));
     VideoOptions {
         input: args.input.clone(),
@@ -109,10 +110,7 @@ fn options(args: &Args, generator: Arc<dyn Generator>) -> VideoOptions {
         stream: StreamOptions {
             generator,
             scale: factor.value(),
-            tiles: TileOptions {
-                side: args.tile.map(NonZeroUsize::get),
-                threads: threads.map_or(1, NonZeroUsize::get),
-            },
+            tiles: TileOptions { side: args.tile.map(NonZeroUsize::get), threads },
             range: None,
             matrix: None,
             max_memory: args.max_memory.or_else(half_of_memory),
