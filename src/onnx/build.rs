@@ -107,6 +107,12 @@ impl GraphBuilder {
         self
     }
 
+    /// Adds an operator as it is.
+    pub fn push(&mut self, node: NodeProto) -> &mut Self {
+        self.graph.node.push(node);
+        self
+    }
+
     /// Adds a float32 constant; `dims` is empty for a scalar.
     pub fn f32(&mut self, name: &str, dims: &[usize], values: &[f32]) -> &mut Self {
         self.constant(name, element::F32, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())

@@ -265,6 +265,3 @@ fn same(call: &mut Call) -> Understood {
     }
     Ok(meaning)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,7 @@
 //! Sessions, judged by what they do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
+mod both;
 mod cards;
 mod reach;
 mod windows;
