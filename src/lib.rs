@@ -21,6 +21,7 @@ pub mod geometry;
 pub mod kernel;
 pub mod metric;
 pub mod onnx;
+pub mod profile;
 pub mod progress;
 pub mod resample;
 pub mod sample;

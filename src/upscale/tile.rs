@@ -121,8 +121,10 @@ impl Needs {
         }
         // The last window ends where the picture ends, and begins at a multiple all the same.
         let window = window.checked_sub((window + self.alignment - blocks % self.alignment) % self.alignment)?;
-        let room = window.checked_sub(2 * halo + self.alignment - 1).filter(|&room| room > 0)?;
-        Some(axis(window, 1 + (blocks - window).div_ceil(room)))
+        // Steps of the alignment from the first window to the last, and from one to the next at most.
+        let steps = (blocks - window) / self.alignment;
+        let most = (window.checked_sub(2 * halo)? / self.alignment).max(1);
+        (window >= 2 * halo + self.alignment).then(|| axis(window, 1 + steps.div_ceil(most)))
     }
 
     /// One window, however large.
@@ -140,11 +142,10 @@ impl Axis {
     /// The first block of window `i`.
     fn start(self, i: usize) -> usize {
         if self.count == 1 {
-            0
-        } else {
-            let slid = i as u64 * (self.blocks() - self.window) as u64 / (self.count - 1) as u64;
-            slid as usize / self.alignment * self.alignment
+            return 0;
         }
+        let steps = ((self.blocks() - self.window) / self.alignment) as u64;
+        (i as u64 * steps / (self.count - 1) as u64) as usize * self.alignment
     }
 
     /// One past the pixels that window `i` contributes: the middle of its overlap with the next.
@@ -374,9 +375,9 @@ impl Grid {
 /// The smallest tile side that leaves something inside a halo.
 fn smallest_side(card: &Card, footing: Footing) -> usize {
     let block = card.multiple.max(1);
-    // A window is cut down to begin where it must, and may lose as much again between two.
-    let slack = if block == 1 { 2 * (footing.alignment.max(1) - 1) } else { 0 };
-    (2 * footing.halo.next_multiple_of(block) + block + slack).max(card.min_side)
+    // A window is cut down to begin where it must, and moves on by an alignment at least.
+    let least = if block == 1 { 2 * footing.alignment.max(1) - 1 } else { block };
+    (2 * footing.halo.next_multiple_of(block) + least).max(card.min_side)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use upres::card::Colour;
-use upres::device::profile::{Choice, Profile};
 use upres::error::{Error, Result};
 use upres::kernel::Level;
+use upres::profile::{Choice, Profile};
 use upres::session::{Overrides, Runner, TractGenerator};
 use upres::upscale::{Factor, Generator, Interpolation};
 use upres::zoo::Zoo;
@@ -144,12 +144,11 @@ impl ModelArgs {
     /// The generator that was named, or else the one nearest to `factor`.
     pub(crate) fn open(&self, factor: f64) -> Result<TractGenerator> {
         let zoo = self.zoo.zoo();
-        let name = match &self.model {
-            Some(name) => name.clone(),
-            None => {
-                let nearest = zoo.nearest(factor)?;
-                self.profile.choice(&nearest)?.map_or(nearest, |choice| choice.model)
-            }
+        let name = if let Some(name) = &self.model {
+            name.clone()
+        } else {
+            let nearest = zoo.nearest(factor)?;
+            self.profile.choice(&nearest)?.map_or(nearest, |choice| choice.model)
         };
         zoo.open(&name, &self.corrections.overrides())
     }

@@ -143,3 +143,49 @@ fn the_middle_of_a_tile_lands_where_it_belongs() {
     let tile = Tile { window: Rect::new(10, 20, Size::new(32, 32)), valid: Rect::new(16, 20, Size::new(20, 26)) };
     assert_eq!(tile.inside(3), Rect::new(18, 0, Size::new(60, 78)));
 }
+
+#[test]
+fn aligned_windows_partition_keep_their_halo_and_begin_at_multiples() {
+    let lengths = [1, 3, 16, 33, 64, 65, 66, 67, 100, 211, 640];
+    for (halo, alignment) in [(0, 4), (5, 4), (12, 4), (20, 2), (7, 3)] {
+        let footing = Footing { halo, alignment, streams: true };
+        for (i, width) in lengths.into_iter().enumerate() {
+            let picture = Size::new(width, lengths[(i * 7 + 3) % lengths.len()]);
+            let least = smallest_side(&card(4, halo), footing);
+            for side in [least, least + 1, least + 2, least + 3, 96, 150] {
+                let options = TileOptions { side: Some(side), threads: 2 };
+                let grid = Grid::cut(&card(4, halo), footing, picture, &options).unwrap();
+                check(grid, halo, picture);
+                assert!(grid.tiles().all(|t| t.window.x % alignment == 0 && t.window.y % alignment == 0), "{grid:?}");
+                assert!(grid.window().width <= side.max(width) && !grid.is_banded());
+            }
+        }
+    }
+}
+
+#[test]
+fn bands_partition_the_rows_and_read_their_halo() {
+    for threads in [0, 1, 2, 3, 8] {
+        for (halo, alignment) in [(0, 1), (6, 1), (20, 4), (300, 4)] {
+            for picture in [Size::new(1, 1), Size::new(320, 180), Size::new(37, 1003), Size::new(9000, 4000)] {
+                let footing = Footing { halo, alignment, streams: true };
+                let options = TileOptions { side: None, threads };
+                let grid = Grid::cut(&card(4, halo), footing, picture, &options).unwrap();
+                assert!(grid.is_banded() && grid.columns() == 1 && grid.window() == picture);
+                let mut next = 0;
+                for tile in grid.tiles() {
+                    assert_eq!((tile.valid.x, tile.valid.y, tile.valid.size.width), (0, next, picture.width));
+                    next = tile.valid.bottom();
+                    assert!(tile.window.y == tile.valid.y.saturating_sub(halo) && tile.valid.size.height > 0);
+                    assert_eq!(tile.window.bottom(), (next + halo).min(picture.height));
+                    assert!(tile.window.size.height <= grid.tallest());
+                }
+                assert_eq!(next, picture.height);
+            }
+        }
+    }
+    let footing = Footing { halo: 6, alignment: 1, streams: true };
+    let large =
+        Grid::cut(&card(4, 6), footing, Size::new(9000, 4000), &TileOptions { side: None, threads: 2 }).unwrap();
+    assert!(large.tallest() * 9000 <= 3 * BAND_PIXELS, "what a band makes has to be held: {large:?}");
+}
