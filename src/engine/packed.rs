@@ -38,7 +38,7 @@ pub enum Method {
 
 impl Packed {
     /// Packs `network` for `level`.
-    pub fn new(network: Network, level: Level, method: Method) -> Self {
+    pub fn new(mut network: Network, level: Level, method: Method) -> Self {
         let kernel = |make: &Make| match make {
             Make::Convolve(filter) if method == Method::Winograd && pays(filter) => {
                 Kernel::Winograd(Winograd::new(level, filter))
@@ -48,6 +48,14 @@ impl Packed {
             _ => Kernel::Plain,
         };
         let kernels: Vec<Kernel> = network.maps.iter().map(|map| kernel(&map.make)).collect();
+        // The kernels hold the weights now.
+        for map in &mut network.maps {
+            match &mut map.make {
+                Make::Convolve(filter) => filter.weights = Vec::new(),
+                Make::ConvolveBytes(filter) => filter.weights = Vec::new(),
+                _ => {}
+            }
+        }
         let mut shifts: Vec<usize> = Vec::with_capacity(kernels.len());
         for (map, kernel) in network.maps.iter().zip(&kernels) {
             let before = map.from.first().map_or(0, |&from| shifts[from]);
@@ -56,7 +64,7 @@ impl Packed {
         Self { network, level, kernels, shifts }
     }
 
-    /// What is packed.
+    /// What is packed, without the weights of its convolutions.
     pub fn network(&self) -> &Network {
         &self.network
     }

@@ -1,6 +1,6 @@
 //! The engine inside tract: an island of convolutions as one operator, in graphs that the engine cannot run whole.
 
-use crate::engine::{Ends, Island, Packed, Samples, SamplesMut, Stream};
+use crate::engine::{Ends, Packed, Samples, SamplesMut, Stream};
 use crate::geometry::Size;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,6 @@ pub(super) struct Ready {
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,
     pub(super) packed: Arc<Packed>,
-}
-
-impl Ready {
-    pub(super) fn new(island: &Island, packed: Packed) -> Self {
-        Self { inputs: island.inputs.clone(), outputs: island.outputs.clone(), packed: Arc::new(packed) }
-    }
 }
 
 /// Puts the islands in the place of the operators that they stand for.

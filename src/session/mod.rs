@@ -14,7 +14,7 @@ mod probe;
 mod whole;
 
 use crate::card::{Card, Colour, METADATA_KEY, Tiling};
-use crate::engine::{Method, Packed, Recognised, Stream, recognise};
+use crate::engine::{Island, Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::kernel::Level;
@@ -22,6 +22,7 @@ use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, Analysis, Limits};
 use crate::upscale::{Footing, Generator, Plan};
 use engine::{Engine, Prepared};
+use island::Ready;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,7 +67,8 @@ pub struct TractGenerator {
     analysis: Analysis,
     model: ModelProto,
     limits: Limits,
-    engine: Engine,
+    /// The network on tract, unless the engine runs all of it.
+    engine: Option<Engine>,
     recognised: Recognised,
     level: Level,
     /// The network on the engine, where that can run all of it.
@@ -96,22 +98,30 @@ impl TractGenerator {
         let model = onnx::read(bytes, &limits)?;
         let mut analysis = onnx::analyse(&model, &limits)?;
         let level = overrides.cpu.unwrap_or_else(Level::best);
-        let recognised = match overrides.runner {
+        let mut recognised = match overrides.runner {
             Runner::Engine => recognise(&model, &limits)?,
             Runner::Tract => Recognised::default(),
         };
-        let whole = recognised.whole(&model).filter(|_| analysis.scale.is_some());
-        let whole = whole.map(|island| Arc::new(Packed::new(island.network.clone(), level, Method::Winograd)));
+        let is_whole = analysis.scale.is_some() && recognised.whole(&model).is_some();
         // Beside tract's operators a window may begin anywhere.
-        let islands = if whole.is_some() { &[][..] } else { &recognised.islands };
-        let ready = |island: &crate::engine::Island| {
-            island::Ready::new(island, Packed::new(island.network.clone(), level, Method::Direct))
+        let method = if is_whole { Method::Winograd } else { Method::Direct };
+        let pack = |island: &mut Island| {
+            let packed = Arc::new(Packed::new(std::mem::take(&mut island.network), level, method));
+            Ready { inputs: island.inputs.clone(), outputs: island.outputs.clone(), packed }
         };
-        let engine = Engine::load(&model, analysis.colour.planes(), islands.iter().map(ready).collect())?;
+        let mut islands: Vec<Ready> = recognised.islands.iter_mut().map(pack).collect();
+        let whole = if is_whole { islands.pop().map(|island| island.packed) } else { None };
+        let engine = match &whole {
+            None => Some(Engine::load(&model, analysis.colour.planes(), islands)?),
+            Some(_) => None,
+        };
         if analysis.scale.is_none() {
             analysis.scale = match overrides.scale {
                 Some(scale) => Some(scale),
-                None => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
+                None => match &engine {
+                    Some(engine) => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
+                    None => None,
+                },
             };
         }
         let brought = embedded_card(&model)?.or_else(|| overrides.card.clone());
@@ -164,7 +174,8 @@ impl TractGenerator {
             return Ok(prepared);
         }
         onnx::check_size(&self.model, size, &self.limits)?;
-        let prepared = Arc::new(self.engine.prepare(size, self.card.scale, &self.limits)?);
+        let engine = self.engine.as_ref().ok_or_else(|| Error::internal("the engine runs this, not tract"))?;
+        let prepared = Arc::new(engine.prepare(size, self.card.scale, &self.limits)?);
         if kept.len() == KEPT_SIZES {
             kept.remove(0);
         }

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Part of a graph that the engine can run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Island {
-    /// What it computes.
+    /// What it computes; empty once it has been packed.
     pub network: Network,
     /// The graph's values that go in, as the network's inputs.
     pub inputs: Vec<String>,
