@@ -66,7 +66,8 @@ pub(crate) fn byte_chain(planes: usize, channels: usize, layers: usize, scale: u
         let (inputs, last) = (maps[layer + 1].channels, layer + 1 == layers);
         let outputs = if last { planes * scale * scale } else { channels };
         let out = Quantum { step: 0.02 + 0.001 * layer as f32, zero: if last { 121 } else { 3 } };
-        let byte = |noise: &mut Noise| (noise.next() * 127.4).round() as i8;
+        // Down to -128, whose products are the largest.
+        let byte = |noise: &mut Noise| (noise.next() * 130.0).round() as i8;
         let filter = ByteFilter {
             side: 3,
             inputs,

@@ -25,11 +25,18 @@ pub(super) trait Lanes: Copy {
     unsafe fn min(self, other: Self) -> Self;
     /// The sum of all lanes.
     unsafe fn sum(self) -> f32;
+    /// Whether lanes can be multiplied by one lane of another vector: [`Self::fma_lane`].
+    const BY_LANE: bool = false;
+    /// self + a · by[LANE], rounded once; only where [`Self::BY_LANE`] says so.
+    #[inline(always)]
+    unsafe fn fma_lane<const LANE: i32>(self, _a: Self, _by: Self) -> Self {
+        self
+    }
 }
 
 /// Implements [`Lanes`] by one intrinsic for each operation.
 macro_rules! lanes {
-    ($vector:ty, $width:literal, $splat:path, $load:path, $store:path, $fma:path, $fnma:path, $add:path, $sub:path,
+    ($(@$lane:path,)? $vector:ty, $width:literal, $splat:path, $load:path, $store:path, $fma:path, $fnma:path, $add:path, $sub:path,
      $max:path, $min:path, $sum:path) => {
         // SAFETY (every block here): the caller runs where these instructions exist, and its pointers cover WIDTH values.
         impl Lanes for $vector {
@@ -85,6 +92,15 @@ macro_rules! lanes {
                 // SAFETY: see above.
                 unsafe { $sum(self) }
             }
+            $(
+                const BY_LANE: bool = true;
+                #[inline(always)]
+                unsafe fn fma_lane<const LANE: i32>(self, a: Self, by: Self) -> Self {
+                    use $lane as fma;
+                    // SAFETY: see above.
+                    unsafe { fma::<LANE>(self, a, by) }
+                }
+            )?
         }
     };
 }
@@ -168,6 +184,7 @@ mod arm {
     };
 
     lanes!(
+        @std::arch::aarch64::vfmaq_laneq_f32,
         float32x4_t,
         4,
         vdupq_n_f32,

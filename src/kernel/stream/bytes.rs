@@ -47,13 +47,16 @@ pub struct ByteKernel {
     low: f32,
     high: f32,
     zero: i32,
+    /// Whether two products of signed bytes that NEON adds always fit into 16 bits: not where both weights are -128.
+    #[cfg(target_arch = "aarch64")]
+    narrow: bool,
 }
 
 /// What activations are kept exclusive-or'ed with at a level.
 pub fn flip(level: Level) -> u8 {
     match level {
         #[cfg(target_arch = "aarch64")]
-        Level::Neon(_) | Level::NeonDot(_) => super::dots::arm::Pairs::FLIP,
+        Level::Neon(_) | Level::NeonDot(_) => super::dots::arm::Sdot::FLIP,
         _ => PlainDots::FLIP,
     }
 }
@@ -81,6 +84,12 @@ impl ByteKernel {
                 }
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        let narrow = weights.chunks_exact(4).all(|w: &[i8]| w[0].max(w[2]) > -128 && w[1].max(w[3]) > -128);
+        #[cfg(target_arch = "aarch64")]
+        if matches!(level, Level::Neon(_)) {
+            super::dots::arm::halve(&mut weights);
+        }
         let offset = i32::from(filter.zero_in) - if flip(level) == 0 { 0 } else { 128 };
         let mut bias = vec![0; vectors * lanes];
         let sums = filter.weights.chunks_exact((filter.inputs * taps).max(1));
@@ -104,6 +113,8 @@ impl ByteKernel {
             low: (i32::from(filter.least) - zero) as f32,
             high: (255 - zero) as f32,
             zero,
+            #[cfg(target_arch = "aarch64")]
+            narrow,
         }
     }
 
@@ -131,10 +142,15 @@ impl ByteKernel {
             Level::Avx512Vnni(_) => unsafe { self.avx512_vnni(arena, task) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
-            Level::Neon(_) => unsafe { self.groups::<super::dots::arm::Pairs, 12, 8, 6, 4>(arena, task) },
+            Level::Neon(_) if self.narrow => unsafe {
+                self.groups::<super::dots::arm::Pairs<true>, 12, 8, 5, 4>(arena, task);
+            },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
-            Level::NeonDot(_) => unsafe { self.groups::<super::dots::arm::Sdot, 16, 12, 8, 6>(arena, task) },
+            Level::Neon(_) => unsafe { self.groups::<super::dots::arm::Pairs<false>, 12, 8, 5, 4>(arena, task) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            Level::NeonDot(_) => unsafe { self.groups::<super::dots::arm::Sdot, 14, 10, 7, 6>(arena, task) },
         }
     }
 
@@ -248,6 +264,12 @@ impl ByteKernel {
                 for input in &self.blocks {
                     let mut from = arena.add(row.start + input.block * row.block + x * BLOCK - self.side / 2 * BLOCK);
                     for _ in 0..self.side {
+                        if D::BY_BLOCK && input.channels == BLOCK {
+                            D::dot_block(&mut sums, weights, from);
+                            weights = weights.add(V * D::WIDTH * BLOCK);
+                            from = from.add(BLOCK);
+                            continue;
+                        }
                         for i in (0..input.channels).step_by(4) {
                             let mut w = [D::weights(weights); V];
                             for (v, w) in w.iter_mut().enumerate().skip(1) {

@@ -73,7 +73,7 @@ impl Direct {
             Level::Avx512(_) | Level::Avx512Vnni(_) => unsafe { self.avx512(arena, task) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
-            Level::Neon(_) | Level::NeonDot(_) => unsafe { self.groups::<float32x4_t, 16, 12, 8, 6>(arena, task) },
+            Level::Neon(_) | Level::NeonDot(_) => unsafe { self.groups::<float32x4_t, 16, 10, 7, 6>(arena, task) },
         }
     }
 
@@ -175,18 +175,8 @@ impl Direct {
                     let row = rows.get_unchecked(input.source);
                     let mut from = arena.add(row.start + input.block * row.block + x * BLOCK - self.side / 2 * BLOCK);
                     for _ in 0..self.side {
-                        let step = V * L::WIDTH;
-                        // A whole block has a loop of its own, whose length the compiler knows.
-                        if input.channels == BLOCK {
-                            for i in 0..BLOCK {
-                                accumulate(&mut sums, weights.add(i * step), from.add(i), BLOCK);
-                            }
-                        } else {
-                            for i in 0..input.channels {
-                                accumulate(&mut sums, weights.add(i * step), from.add(i), BLOCK);
-                            }
-                        }
-                        weights = weights.add(input.channels * step);
+                        accumulate_block(&mut sums, weights, from, BLOCK, input.channels);
+                        weights = weights.add(input.channels * V * L::WIDTH);
                         from = from.add(BLOCK);
                     }
                 }
@@ -203,6 +193,108 @@ impl Direct {
                 for (p, sum) in column.into_iter().enumerate() {
                     sum.store(arena.add(place(task.out) + p * BLOCK));
                 }
+            }
+        }
+    }
+}
+
+/// Adds the shares of a block's `channels`.
+///
+/// # Safety
+/// As [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn accumulate_block<L: Lanes, const P: usize, const V: usize>(
+    sums: &mut [[L; V]; P],
+    weights: *const f32,
+    from: *const f32,
+    stride: usize,
+    channels: usize,
+) {
+    let step = V * L::WIDTH;
+    // SAFETY: the caller's promises.
+    unsafe {
+        // A whole block has a loop of its own, whose length the compiler knows.
+        if channels == BLOCK && L::BY_LANE {
+            for i in (0..BLOCK).step_by(4) {
+                accumulate_four(sums, weights.add(i * step), from.add(i), stride);
+            }
+        } else if channels == BLOCK {
+            for i in 0..BLOCK {
+                accumulate(sums, weights.add(i * step), from.add(i), stride);
+            }
+        } else {
+            for i in 0..channels {
+                accumulate(sums, weights.add(i * step), from.add(i), stride);
+            }
+        }
+    }
+}
+
+/// Adds four input channels' share, which are read as one vector of four lanes.
+///
+/// # Safety
+/// As [`accumulate`], and lanes can be multiplied by a lane.
+#[inline(always)]
+unsafe fn accumulate_four<L: Lanes, const P: usize, const V: usize>(
+    sums: &mut [[L; V]; P],
+    weights: *const f32,
+    from: *const f32,
+    stride: usize,
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        if 4 * V <= P {
+            // The weights fit beside the sums, and pixels come one by one.
+            let mut w = [[L::splat(0.0); V]; 4];
+            for (i, w) in w.iter_mut().enumerate() {
+                for (v, w) in w.iter_mut().enumerate() {
+                    *w = L::load(weights.add((i * V + v) * L::WIDTH));
+                }
+            }
+            for (p, sums) in sums.iter_mut().enumerate() {
+                let value = L::load(from.add(p * stride));
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.fma_lane::<0>(w[0][v], value);
+                }
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.fma_lane::<1>(w[1][v], value);
+                }
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.fma_lane::<2>(w[2][v], value);
+                }
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.fma_lane::<3>(w[3][v], value);
+                }
+            }
+        } else {
+            let mut values = [L::splat(0.0); P];
+            for (p, value) in values.iter_mut().enumerate() {
+                *value = L::load(from.add(p * stride));
+            }
+            accumulate_lane::<L, 0, P, V>(sums, weights, &values);
+            accumulate_lane::<L, 1, P, V>(sums, weights, &values);
+            accumulate_lane::<L, 2, P, V>(sums, weights, &values);
+            accumulate_lane::<L, 3, P, V>(sums, weights, &values);
+        }
+    }
+}
+
+/// Adds the share of one of four channels.
+///
+/// # Safety
+/// As [`accumulate_four`].
+#[inline(always)]
+unsafe fn accumulate_lane<L: Lanes, const LANE: i32, const P: usize, const V: usize>(
+    sums: &mut [[L; V]; P],
+    weights: *const f32,
+    values: &[L; P],
+) {
+    for v in 0..V {
+        // SAFETY: the caller's promises.
+        unsafe {
+            let w = L::load(weights.add((LANE as usize * V + v) * L::WIDTH));
+            for (sums, &value) in sums.iter_mut().zip(values) {
+                sums[v] = sums[v].fma_lane::<LANE>(w, value);
             }
         }
     }

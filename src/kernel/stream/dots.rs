@@ -22,6 +22,11 @@ pub(super) trait Dots: Copy {
     unsafe fn value(from: *const u8) -> Self::Value;
     /// Adds the four products to each lane, exactly.
     unsafe fn dot(self, value: Self::Value, weights: Self::Weights) -> Self;
+    /// Whether there is a way of its own for a whole block of input channels: [`Self::dot_block`].
+    const BY_BLOCK: bool = false;
+    /// Adds a block's share to the sums of `P` pixels and `V` vectors; only where [`Self::BY_BLOCK`] says so.
+    #[inline(always)]
+    unsafe fn dot_block<const P: usize, const V: usize>(_: &mut [[Self; V]; P], _: *const i8, _: *const u8) {}
     /// Writes `WIDTH` bytes: lanes times `scale`, held between `low` and `high`, rounded to nearest even, plus `zero`.
     unsafe fn requantise(self, scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8);
 }
@@ -288,16 +293,117 @@ pub(super) mod x86 {
 
 #[cfg(target_arch = "aarch64")]
 pub(super) mod arm {
+    use super::super::BLOCK;
     use super::Dots;
     use std::arch::aarch64::*;
     use std::arch::asm;
 
-    /// NEON: products of bytes as 16 bits, added in pairs.
+    /// NEON: products of bytes as 16 bits, added in pairs. Weights lie as [`halve`] lays them. `NARROW`: the sum of two
+    /// products fits into 16 bits.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Pairs(int32x4_t);
+    pub(in super::super) struct Pairs<const NARROW: bool>(int32x4_t);
     /// NEON with dot products.
     #[derive(Clone, Copy)]
     pub(in super::super) struct Sdot(int32x4_t);
+
+    /// Brings every vector of weights, four inputs of four outputs, into this order: the first two inputs of every output,
+    /// then the last two.
+    pub(in super::super) fn halve(weights: &mut [i8]) {
+        for vector in weights.as_chunks_mut::<16>().0 {
+            let old = *vector;
+            for (at, weight) in vector.iter_mut().enumerate() {
+                *weight = old[at % 8 / 2 * 4 + at / 8 * 2 + at % 2];
+            }
+        }
+    }
+
+    impl<const NARROW: bool> Pairs<NARROW> {
+        /// Adds the products by two inputs and by the two after them.
+        ///
+        /// # Safety
+        /// NEON exists, as it always does.
+        #[inline(always)]
+        unsafe fn pairs(self, first: int8x8_t, last: int8x16_t, weights: int8x16_t) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let products = vmull_s8(first, vget_low_s8(weights));
+                if NARROW {
+                    return Self(vpadalq_s16(self.0, vmlal_high_s8(products, last, weights)));
+                }
+                Self(vpadalq_s16(vpadalq_s16(self.0, products), vmull_high_s8(last, weights)))
+            }
+        }
+
+        /// Adds the share of four channels, the 16-bit lanes `FIRST` and `LAST`.
+        ///
+        /// # Safety
+        /// The weights cover `V` vectors.
+        #[inline(always)]
+        unsafe fn quad<const FIRST: i32, const LAST: i32, const P: usize, const V: usize>(
+            sums: &mut [[Self; V]; P],
+            weights: *const i8,
+            values: &[int16x8_t; P],
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut w = [vdupq_n_s8(0); V];
+                for (v, w) in w.iter_mut().enumerate() {
+                    *w = vld1q_s8(weights.add((FIRST as usize / 2 * V + v) * 16));
+                }
+                for (sums, &value) in sums.iter_mut().zip(values) {
+                    let first = vreinterpret_s8_s16(vdup_laneq_s16::<FIRST>(value));
+                    let last = vreinterpretq_s8_s16(vdupq_laneq_s16::<LAST>(value));
+                    for (sum, w) in sums.iter_mut().zip(w) {
+                        *sum = sum.pairs(first, last, w);
+                    }
+                }
+            }
+        }
+    }
+
+    impl Sdot {
+        /// Adds four channels' products; the channels are the 32-bit lane `LANE`.
+        ///
+        /// # Safety
+        /// `sdot` exists.
+        #[inline(always)]
+        unsafe fn lane<const LANE: i32>(mut self, weights: int8x16_t, value: int8x16_t) -> Self {
+            // SAFETY: the instruction exists, and touches these three registers only.
+            unsafe {
+                asm!(
+                    ".arch_extension dotprod",
+                    "sdot {sum:v}.4s, {weights:v}.16b, {value:v}.4b[{lane}]",
+                    sum = inout(vreg) self.0,
+                    weights = in(vreg) weights,
+                    value = in(vreg) value,
+                    lane = const LANE,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+            self
+        }
+
+        /// Adds the share of four channels.
+        ///
+        /// # Safety
+        /// As [`Self::lane`], and the weights cover `V` vectors.
+        #[inline(always)]
+        unsafe fn quad<const LANE: i32, const P: usize, const V: usize>(
+            sums: &mut [[Self; V]; P],
+            weights: *const i8,
+            values: &[int8x16_t; P],
+        ) {
+            for v in 0..V {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let w = vld1q_s8(weights.add((LANE as usize * V + v) * 16));
+                    for (sums, &value) in sums.iter_mut().zip(values) {
+                        sums[v] = sums[v].lane::<LANE>(w, value);
+                    }
+                }
+            }
+        }
+    }
 
     /// # Safety
     /// The pointers cover 4 lanes.
@@ -317,7 +423,7 @@ pub(super) mod arm {
 
     // SAFETY (every block here): NEON is part of every 64-bit ARM target, and the caller's pointers cover what is read and
     // written.
-    impl Dots for Pairs {
+    impl<const NARROW: bool> Dots for Pairs<NARROW> {
         const WIDTH: usize = 4;
         const FLIP: u8 = 0x80;
         type Weights = int8x16_t;
@@ -342,9 +448,28 @@ pub(super) mod arm {
         unsafe fn dot(self, value: Self::Value, weights: Self::Weights) -> Self {
             // SAFETY: see above.
             unsafe {
-                let low = vpaddlq_s16(vmull_s8(vget_low_s8(value), vget_low_s8(weights)));
-                let high = vpaddlq_s16(vmull_high_s8(value, weights));
-                Self(vaddq_s32(self.0, vpaddq_s32(low, high)))
+                let value = vreinterpretq_s16_s8(value);
+                let first = vreinterpret_s8_s16(vdup_laneq_s16::<0>(value));
+                self.pairs(first, vreinterpretq_s8_s16(vdupq_laneq_s16::<1>(value)), weights)
+            }
+        }
+        const BY_BLOCK: bool = true;
+        #[inline(always)]
+        unsafe fn dot_block<const P: usize, const V: usize>(
+            sums: &mut [[Self; V]; P],
+            weights: *const i8,
+            from: *const u8,
+        ) {
+            // SAFETY: see above.
+            unsafe {
+                let mut values = [vdupq_n_s16(0); P];
+                for (p, value) in values.iter_mut().enumerate() {
+                    *value = vreinterpretq_s16_u8(vld1q_u8(from.add(p * BLOCK)));
+                }
+                Self::quad::<0, 1, P, V>(sums, weights, &values);
+                Self::quad::<2, 3, P, V>(sums, weights, &values);
+                Self::quad::<4, 5, P, V>(sums, weights, &values);
+                Self::quad::<6, 7, P, V>(sums, weights, &values);
             }
         }
         #[inline(always)]
@@ -391,6 +516,25 @@ pub(super) mod arm {
                 );
             }
             self
+        }
+        const BY_BLOCK: bool = true;
+        #[inline(always)]
+        unsafe fn dot_block<const P: usize, const V: usize>(
+            sums: &mut [[Self; V]; P],
+            weights: *const i8,
+            from: *const u8,
+        ) {
+            // SAFETY: see above.
+            unsafe {
+                let mut values = [vdupq_n_s8(0); P];
+                for (p, value) in values.iter_mut().enumerate() {
+                    *value = vld1q_s8(from.add(p * BLOCK).cast());
+                }
+                Self::quad::<0, P, V>(sums, weights, &values);
+                Self::quad::<1, P, V>(sums, weights, &values);
+                Self::quad::<2, P, V>(sums, weights, &values);
+                Self::quad::<3, P, V>(sums, weights, &values);
+            }
         }
         #[inline(always)]
         unsafe fn requantise(self, scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {

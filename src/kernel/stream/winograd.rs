@@ -4,7 +4,7 @@
 //! A tile of 4 × 4 outputs is Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A, where d are the 6 × 6 inputs around it. Tiles stand at multiples of
 //! [`TILE`] pixels from the picture's corner, since the rounding of an output depends on its place in the tile.
 
-use super::direct::{accumulate, finish, most_vectors};
+use super::direct::{accumulate_block, finish, most_vectors};
 use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups};
 use crate::kernel::Level;
 use crate::kernel::aligned::Aligned;
@@ -120,7 +120,7 @@ impl Winograd {
             #[cfg(target_arch = "aarch64")]
             Level::Neon(_) | Level::NeonDot(_) => {
                 // SAFETY: as above.
-                unsafe { self.batches::<float32x4_t, 16, 12, 8, 6>(arena, scratch, task) }
+                unsafe { self.batches::<float32x4_t, 12, 6, 6, 6>(arena, scratch, task) }
             }
         }
     }
@@ -288,18 +288,8 @@ impl Winograd {
             let mut sums = [[L::splat(0.0); V]; P];
             for (index, input) in self.blocks.iter().enumerate() {
                 let from = slot.add(index * BATCH * SLOTS + BLOCK).cast_const();
-                // A whole block has a loop of its own, whose length the compiler knows.
-                let step = V * L::WIDTH;
-                if input.channels == BLOCK {
-                    for i in 0..BLOCK {
-                        accumulate(&mut sums, weights.add(i * step), from.add(i), SLOTS);
-                    }
-                } else {
-                    for i in 0..input.channels {
-                        accumulate(&mut sums, weights.add(i * step), from.add(i), SLOTS);
-                    }
-                }
-                weights = weights.add(input.channels * step);
+                accumulate_block(&mut sums, weights, from, SLOTS, input.channels);
+                weights = weights.add(input.channels * V * L::WIDTH);
             }
             for v in 0..V {
                 let to = slot.add(place((group.first + v) * L::WIDTH));
