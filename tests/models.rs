@@ -7,7 +7,7 @@ mod skip;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
-use upres::card::{Precision, Tiling};
+use upres::card::Tiling;
 use upres::geometry::Size;
 use upres::onnx::build::{GraphBuilder, int, ints, name, size};
 use upres::onnx::proto::element;
@@ -56,11 +56,11 @@ fn foreign_models_give_what_onnx_runtime_gives() {
         let input = Size::new(expected.width, expected.height);
         let mut output = vec![f32::NAN; expected.shape.iter().product()];
         generator.plan(input).unwrap().run(&noise(input.area() * card.colour.planes()), &mut output).unwrap();
-        compare(&file, card.precision, &output, &expected);
+        compare(&file, &output, &expected);
     }
 }
 
-fn compare(file: &str, precision: Precision, output: &[f32], expected: &Expected) {
+fn compare(file: &str, output: &[f32], expected: &Expected) {
     let last = (expected.samples.len() - 1) as f64;
     // numpy's linspace, truncated.
     let place = |i: usize| (i as f64 * ((output.len() - 1) as f64 / last)) as usize;
@@ -74,12 +74,7 @@ fn compare(file: &str, precision: Precision, output: &[f32], expected: &Expected
         mean - expected.mean,
         variance.sqrt() - expected.deviation
     );
-    let tolerance = match precision {
-        Precision::F32 => 1e-4,
-        // One step of the last quantisation: 0.00508 in edge-16, 0.00954 in edge-32.
-        Precision::Int8 => 0.0096,
-    };
-    assert!(largest < tolerance, "{file} differs by {largest}");
+    assert!(largest < 1e-4, "{file} differs by {largest}");
     assert!((mean - expected.mean).abs() < 1e-4 && (variance.sqrt() - expected.deviation).abs() < 1e-3, "{file}");
 }
 

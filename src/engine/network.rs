@@ -128,11 +128,6 @@ impl Network {
         output.terms.first().map_or(1, |&(map, _)| self.maps[map].factor) * output.shuffle.factor
     }
 
-    /// Whether nothing but bytes is convolved with bytes.
-    pub fn is_quantised(&self) -> bool {
-        self.maps.iter().any(|map| matches!(map.make, Make::ConvolveBytes(_)))
-    }
-
     /// Convolutions.
     pub fn convolutions(&self) -> usize {
         let is_one = |map: &&Map| matches!(map.make, Make::Convolve(_) | Make::ConvolveBytes(_));

@@ -43,8 +43,8 @@ impl Station {
 #[derive(Debug, Clone)]
 pub(super) struct Schedule {
     stations: Vec<Station>,
-    /// For each output, its terms' maps and their factor.
-    outputs: Vec<(Vec<MapId>, usize)>,
+    /// The outputs' maps and their factors, those that depend on others last.
+    outputs: Vec<(MapId, usize)>,
     /// Who reads each map, and how.
     readers: Vec<Vec<(MapId, Read)>>,
     /// Rows of each map that are kept.
@@ -60,8 +60,8 @@ pub(super) struct Progress {
     wanted: Vec<(MapId, usize)>,
 }
 
-/// First rows at which the schedule is run through: more than any rows that are made together.
-const START_PHASES: usize = 16;
+/// Rows after which a schedule repeats itself, or some more.
+const PHASES: usize = 48;
 
 impl Schedule {
     pub(super) fn new(packed: &Packed, height: usize) -> Self {
@@ -78,12 +78,9 @@ impl Schedule {
             }
         };
         let stations: Vec<Station> = network.maps.iter().enumerate().map(station).collect();
-        let output = |output: &super::network::Output| {
-            let maps: Vec<MapId> = output.terms.iter().map(|&(map, _)| map).collect();
-            let factor = maps.first().map_or(1, |&map| network.maps[map].factor);
-            (maps, factor)
-        };
-        let outputs = network.outputs.iter().map(output).collect();
+        let terms = network.outputs.iter().flat_map(|output| &output.terms);
+        let mut outputs: Vec<_> = terms.map(|&(map, _)| (map, network.maps[map].factor)).collect();
+        outputs.sort_unstable();
         let mut readers = vec![Vec::new(); stations.len()];
         for (id, station) in stations.iter().enumerate() {
             station.reads.iter().for_each(|&read| readers[read.from].push((id, read)));
@@ -93,30 +90,26 @@ impl Schedule {
         schedule
     }
 
-    /// Runs through the schedule from several first rows to see how many rows of each map are alive at once.
+    /// Runs through the schedule from the top until it repeats itself to see how many rows of each map are alive at once. A
+    /// band that begins further down is never ahead of that: it begins as if the rows above had been made already.
     fn measure(&mut self, height: usize) {
         let widest = |s: &Station| s.reads.iter().map(|r| r.half).max().unwrap_or(0) + s.grain;
         let reach = 2 * self.stations.iter().map(widest).sum::<usize>();
         let mut progress = Progress::default();
-        for first in 0..height.min(START_PHASES) {
-            self.begin(&mut progress, first..height);
-            for y in first..height.min(first + reach + START_PHASES) {
-                self.want(&mut progress, y + 1);
-                while let Some((id, rows)) = self.next(&mut progress) {
-                    let alive = rows.end - self.oldest(&progress, id, y);
-                    self.capacity[id] = self.capacity[id].max(alive);
-                }
+        self.begin(&mut progress, 0..height);
+        for y in 0..height.min(reach + PHASES) {
+            self.want(&mut progress, y + 1);
+            while let Some((id, rows)) = self.next(&mut progress) {
+                self.capacity[id] = self.capacity[id].max(self.alive(&progress, id, rows.end, y));
             }
         }
     }
 
-    /// The oldest row of map `id` that is still to be read while the picture's row `y` is made.
-    fn oldest(&self, progress: &Progress, id: MapId, y: usize) -> usize {
+    /// Rows before `end` of map `id` that are still to be read while the picture's row `y` is made.
+    pub(super) fn alive(&self, progress: &Progress, id: MapId, end: usize, y: usize) -> usize {
         let mut oldest = progress.made[id];
-        for (maps, factor) in &self.outputs {
-            if maps.contains(&id) {
-                oldest = oldest.min(y * factor);
-            }
+        for &(_, factor) in self.outputs.iter().filter(|(map, _)| *map == id) {
+            oldest = oldest.min(y * factor);
         }
         for &(reader, read) in &self.readers[id] {
             if progress.made[reader] < self.stations[reader].rows {
@@ -125,7 +118,7 @@ impl Schedule {
                 oldest = oldest.min((next / read.enlarges).saturating_sub(read.half));
             }
         }
-        oldest
+        end - oldest
     }
 
     /// Sets out to make the rows `rows` of the picture at the input's size.
@@ -133,10 +126,8 @@ impl Schedule {
         progress.wanted.clear();
         progress.made.clear();
         progress.made.resize(self.stations.len(), usize::MAX);
-        for (maps, factor) in &self.outputs {
-            for &map in maps {
-                progress.made[map] = progress.made[map].min(rows.start * factor);
-            }
+        for &(map, factor) in &self.outputs {
+            progress.made[map] = progress.made[map].min(rows.start * factor);
         }
         for (id, station) in self.stations.iter().enumerate().rev() {
             let first = station.floor(progress.made[id].min(station.rows));
@@ -148,11 +139,10 @@ impl Schedule {
         }
     }
 
-    /// Asks for the picture's rows up to `end`.
+    /// Asks for the picture's rows up to `end`. A map that others read is asked for after them: where a band begins, they begin
+    /// far above it, and what it gave beforehand would have to be kept for them.
     pub(super) fn want(&self, progress: &mut Progress, end: usize) {
-        for (maps, factor) in self.outputs.iter().rev() {
-            progress.wanted.extend(maps.iter().rev().map(|&map| (map, end * factor)));
-        }
+        progress.wanted.extend(self.outputs.iter().map(|&(map, factor)| (map, end * factor)));
     }
 
     /// The next rows to be made together, of the map that is nearest to the output and has all that it reads.

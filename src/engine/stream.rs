@@ -77,7 +77,7 @@ pub struct Stream {
 const LINE: usize = 64;
 
 impl Stream {
-    /// Plans for pictures of `size`, whose black and white are `range` to the network; everything is allocated here.
+    /// Plans for pictures of `size`, whose black and white are `range` to the network; everything large is allocated here.
     pub fn new(packed: Arc<Packed>, size: Size, range: [f32; 2]) -> Self {
         let schedule = Schedule::new(&packed, size.height);
         let (rings, floats, bytes) = lay_out(&packed, &schedule, size);
@@ -125,7 +125,7 @@ impl Stream {
         for y in rows {
             self.schedule.want(&mut self.progress, y + 1);
             while let Some((id, range)) = self.schedule.next(&mut self.progress) {
-                if range.len() > self.rings[id].capacity {
+                if self.schedule.alive(&self.progress, id, range.end, y) > self.rings[id].capacity {
                     return Err(Error::internal("more rows are alive than the schedule said"));
                 }
                 self.make(&packed, id, range, ends);

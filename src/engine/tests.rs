@@ -129,6 +129,22 @@ fn any_band_of_rows_is_that_part_of_the_whole_and_a_stream_can_be_used_again() {
     }
 }
 
+/// The check in `Stream::run` fails where a row is overwritten that is still to be read; only deep networks get there.
+#[test]
+fn bands_that_begin_deep_in_the_picture_keep_all_the_rows_that_are_read() {
+    for network in [chain(1, 8, 12, 2), byte_chain(1, 1, 24, 2), tangle()] {
+        let size = Size::new(1, 90);
+        let input = pictures(&network, size);
+        for method in [Method::Direct, Method::Winograd] {
+            let packed = Arc::new(Packed::new(network.clone(), Level::Scalar, method));
+            let mut stream = Stream::new(packed, size, [0.0, 1.0]);
+            for first in 0..size.height {
+                run_again(&mut stream, &network, &input, first..(first + 3).min(size.height));
+            }
+        }
+    }
+}
+
 #[test]
 fn windows_that_are_aligned_and_overlap_by_the_halo_have_the_same_bits() {
     for network in [chain(3, 16, 4, 4), byte_chain(1, 16, 4, 2), tangle()] {
@@ -159,54 +175,6 @@ fn windows_that_are_aligned_and_overlap_by_the_halo_have_the_same_bits() {
                         assert!(a == b, "window at {left}, {top}: row {y} of plane {plane} differs");
                     }
                 }
-            }
-        }
-    }
-}
-
-#[test]
-#[ignore = "times"]
-fn times() {
-    for (name, network) in [
-        ("edge-16", chain(3, 16, 6, 4)),
-        ("edge-32", chain(3, 32, 8, 4)),
-        ("compact-64", chain(3, 64, 18, 4)),
-        ("edge-16 int8", byte_chain(3, 16, 6, 4)),
-        ("edge-32 int8", byte_chain(3, 32, 8, 4)),
-        ("compact-64 int8", byte_chain(3, 64, 18, 4)),
-    ] {
-        if std::env::var("ONLY").is_ok_and(|only| only != name) {
-            continue;
-        }
-        let side = |name: &str, or: usize| std::env::var(name).map_or(or, |v| v.parse().unwrap());
-        let size = Size::new(side("W", 320), side("H", 180));
-        let input = pictures(&network, size);
-        for level in [Level::best()] {
-            {
-                let method = Method::Winograd;
-                let packed = Arc::new(Packed::new(network.clone(), level, method));
-                let mut stream = Stream::new(packed.clone(), size, [0.0, 1.0]);
-                let mut ends = super::testing::Planar {
-                    inputs: &input,
-                    size,
-                    outputs: vec![vec![0.0; 48 * size.area()]],
-                    widths: vec![4 * size.width],
-                    heights: vec![4 * size.height],
-                };
-                let mut times: Vec<f64> = (0..side("FRAMES", 45))
-                    .map(|_| {
-                        let begin = std::time::Instant::now();
-                        stream.run(0..size.height, &mut ends).unwrap();
-                        begin.elapsed().as_secs_f64() * 1e3
-                    })
-                    .collect();
-                times.sort_by(f64::total_cmp);
-                println!(
-                    "{name} {} {method:?}: {:.2} ms, {:.1} ns a pixel",
-                    level.name(),
-                    times[times.len() / 2],
-                    times[times.len() / 2] * 1e6 / size.area() as f64
-                );
             }
         }
     }

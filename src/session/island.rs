@@ -8,7 +8,6 @@ use tract_core::internal::{
     DatumType, DatumTypeExt as _, EvalContext, EvalOp, Op, OutletId, StaticName, TValue, TVec, Tensor, TractResult,
     TypedFact, TypedModel, TypedModelPatch, TypedOp, anyhow, as_op, op_as_typed_op, op_out_of_plan,
 };
-use tract_core::transform::ModelTransform;
 
 /// An island ready for any size.
 #[derive(Debug, Clone)]
@@ -21,16 +20,6 @@ pub(super) struct Ready {
 /// Puts the islands in the place of the operators that they stand for.
 #[derive(Debug)]
 pub(super) struct Fuse<'a>(pub(super) &'a [Ready]);
-
-impl ModelTransform for Fuse<'static> {
-    fn name(&self) -> StaticName {
-        "fuse-convolutions".into()
-    }
-
-    fn transform(&self, model: &mut TypedModel) -> TractResult<()> {
-        self.apply(model)
-    }
-}
 
 impl Fuse<'_> {
     /// Wires every island whose values are where they are expected.

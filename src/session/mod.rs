@@ -61,7 +61,7 @@ pub enum Runner {
 /// Sizes for which the compiled network is kept.
 const KEPT_SIZES: usize = 8;
 
-/// An ONNX network that runs on tract.
+/// An ONNX network, on the engine as far as that goes and on tract.
 pub struct TractGenerator {
     card: Card,
     analysis: Analysis,
@@ -115,13 +115,10 @@ impl TractGenerator {
             None => Some(Engine::load(&model, analysis.colour.planes(), islands)?),
             Some(_) => None,
         };
-        if analysis.scale.is_none() {
+        if let (None, Some(engine)) = (analysis.scale, &engine) {
             analysis.scale = match overrides.scale {
                 Some(scale) => Some(scale),
-                None => match &engine {
-                    Some(engine) => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
-                    None => None,
-                },
+                None => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
             };
         }
         let brought = embedded_card(&model)?.or_else(|| overrides.card.clone());

@@ -230,7 +230,8 @@ impl Grid {
         let needs = Needs { halo: 0, least: 1, block: 1, alignment: 1 };
         let rows = (BAND_PIXELS / picture.width).max(8 * footing.halo).max(BAND_ROWS);
         let count = picture.height.div_ceil(rows).next_multiple_of(threads);
-        let count = count.clamp(1, (picture.height / BAND_ROWS).max(1));
+        // What a band makes beside its own rows must not be most of its work.
+        let count = count.clamp(1, (picture.height / BAND_ROWS.max(footing.halo)).max(1));
         let bands = Bands { count, halo: footing.halo, alignment: footing.alignment.max(1) };
         Self { bands: Some(bands), ..Self::windows(needs.whole(picture.width), needs.whole(picture.height)) }
     }

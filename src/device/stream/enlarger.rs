@@ -103,8 +103,12 @@ impl Enlarger {
             Colour::Luma => Colouring::beside(&input, &output),
             Colour::Rgb => Colouring::through(&input, &output, options.matrix),
         };
-        let (small, large) = (vec![Plane::new(input.size); planes], vec![Plane::new(output.size); planes]);
-        Ok(Self { input, output, upscaler, colour, small, large })
+        let mut enlarger = Self { input, output, upscaler, colour, small: Vec::new(), large: Vec::new() };
+        if !enlarger.codes_alone() {
+            enlarger.small = vec![Plane::new(enlarger.input.size); planes];
+            enlarger.large = vec![Plane::new(enlarger.output.size); planes];
+        }
+        Ok(enlarger)
     }
 
     /// What goes in.

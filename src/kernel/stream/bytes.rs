@@ -2,7 +2,7 @@
 
 use super::direct::most_vectors;
 use super::dots::{Dots, PlainDots};
-use super::{BLOCK, Group, InputBlock, Row, Task, groups};
+use super::{BLOCK, Group, InputBlock, Task, groups, input_blocks};
 use crate::kernel::Level;
 use crate::kernel::aligned::Aligned;
 
@@ -65,10 +65,10 @@ impl ByteKernel {
     /// Packs `filter`.
     pub fn new(level: Level, filter: &ByteFilter) -> Self {
         let lanes = level.lanes();
+        let blocks = input_blocks(&[filter.inputs]);
         let (vectors, taps) = (filter.outputs.div_ceil(lanes), filter.side * filter.side);
-        let quads: usize = blocks(filter.inputs).iter().map(|b| b.channels.div_ceil(4)).sum();
+        let quads: usize = blocks.iter().map(|b| b.channels.div_ceil(4)).sum();
         let groups = groups(vectors, most_vectors(level), quads * taps * lanes * 4);
-        let blocks = blocks(filter.inputs);
         let mut weights = Vec::with_capacity(vectors * lanes * quads * 4 * taps);
         for group in &groups {
             let outputs = group.first * lanes..(group.first + group.vectors) * lanes;
@@ -290,7 +290,7 @@ impl ByteKernel {
             for v in 0..V {
                 let channel = (group.first + v) * D::WIDTH;
                 let scale = self.scale.as_ptr().add(channel);
-                let to = arena.add(place(task.out, channel, x));
+                let to = arena.add(task.out.place(channel, x));
                 for (p, sums) in sums.iter().enumerate() {
                     sums[v].requantise(scale, self.low, self.high, self.zero, to.add(p * BLOCK));
                 }
@@ -307,13 +307,4 @@ impl ByteFilter {
         }
         self.weights[((output * self.inputs + input) * self.side + row) * self.side + column]
     }
-}
-
-fn blocks(inputs: usize) -> Vec<InputBlock> {
-    let block = |at: usize| InputBlock { source: 0, block: at / BLOCK, first: at, channels: (inputs - at).min(BLOCK) };
-    (0..inputs).step_by(BLOCK).map(block).collect()
-}
-
-fn place(row: Row, channel: usize, x: usize) -> usize {
-    row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK
 }

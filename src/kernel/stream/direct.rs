@@ -1,6 +1,6 @@
 //! Convolution as it is written: every tap times every channel, for a few pixels and a few vectors of outputs at a time.
 
-use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, Task, groups};
+use super::{Activation, BLOCK, Filter, Group, InputBlock, Task, groups, input_blocks};
 use crate::kernel::Level;
 use crate::kernel::aligned::Aligned;
 use crate::kernel::lanes::{Lanes, Plain};
@@ -31,7 +31,7 @@ impl Direct {
         let lanes = level.lanes();
         let vectors = filter.outputs.div_ceil(lanes);
         let groups = groups(vectors, most_vectors(level), filter.inputs() * filter.side * filter.side * lanes);
-        let blocks = filter.blocks();
+        let blocks = input_blocks(&filter.sources);
         let mut weights = Vec::with_capacity(vectors * lanes * filter.inputs() * filter.side * filter.side);
         for group in &groups {
             let outputs = group.first * lanes..(group.first + group.vectors) * lanes;
@@ -183,15 +183,14 @@ impl Direct {
             }
             for v in 0..V {
                 let channel = (group.first + v) * L::WIDTH;
-                let place = |row: Row| row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK;
                 let mut column = [L::splat(0.0); P];
                 for (value, sums) in column.iter_mut().zip(&sums) {
                     *value = sums[v];
                 }
-                let add = task.add.map(|row| arena.add(place(row)).cast_const());
+                let add = task.add.map(|row| arena.add(row.place(channel, x)).cast_const());
                 let column = finish(&self.activation, self.add_first, channel, column, add);
                 for (p, sum) in column.into_iter().enumerate() {
-                    sum.store(arena.add(place(task.out) + p * BLOCK));
+                    sum.store(arena.add(task.out.place(channel, x + p)));
                 }
             }
         }

@@ -126,8 +126,7 @@ impl PixelShuffle {
 
 /// Copies a row of a plane to channel `channel` of a map's row, `range[0]` for black and `range[1]` for white.
 pub fn take_row(arena: &mut [f32], row: Row, channel: usize, samples: Samples, range: [f32; 2]) {
-    let start = row.start + channel / BLOCK * row.block + channel % BLOCK;
-    let places = arena[start..].iter_mut().step_by(BLOCK);
+    let places = arena[row.place(channel, 0)..].iter_mut().step_by(BLOCK);
     let [black, span] = [range[0], range[1] - range[0]];
     match (samples, black.to_bits() == 0 && span.to_bits() == 1.0_f32.to_bits()) {
         (Samples::Float(samples), true) => places.zip(samples).for_each(|(to, &x)| *to = x),
@@ -310,7 +309,7 @@ pub(super) fn byte(value: f32) -> u8 {
 #[inline(always)]
 fn from<T>(arena: &[T], row: Row, channel: usize, width: usize, count: usize) -> &[T] {
     assert!(channel % BLOCK + count <= BLOCK && width > 0);
-    &arena[row.start + channel / BLOCK * row.block + channel % BLOCK..][..(width - 1) * BLOCK + count]
+    &arena[row.place(channel, 0)..][..(width - 1) * BLOCK + count]
 }
 
 /// A term's numbers for the columns that one pixel becomes.

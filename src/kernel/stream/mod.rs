@@ -32,6 +32,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Where `channel` of pixel `x` lies.
+    #[inline(always)]
+    fn place(self, channel: usize, x: usize) -> usize {
+        self.start + channel / BLOCK * self.block + x * BLOCK + channel % BLOCK
+    }
+
     /// One past the last element of `channels` channels up to pixel `end`.
     fn end(self, channels: usize, end: usize) -> usize {
         self.start + (channels.div_ceil(BLOCK) - 1) * self.block + end * BLOCK
@@ -67,20 +73,20 @@ impl Filter {
     fn weight(&self, output: usize, input: usize, row: usize, column: usize) -> f32 {
         self.weights[((output * self.inputs() + input) * self.side + row) * self.side + column]
     }
+}
 
-    /// Every block of input channels: the source it is in, its first channel there, its first input, its channels.
-    fn blocks(&self) -> Vec<InputBlock> {
-        let mut blocks = Vec::new();
-        let mut first = 0;
-        for (source, &channels) in self.sources.iter().enumerate() {
-            for at in (0..channels).step_by(BLOCK) {
-                let channels = (channels - at).min(BLOCK);
-                blocks.push(InputBlock { source, block: at / BLOCK, first: first + at, channels });
-            }
-            first += channels;
+/// Every block of the channels of `sources`, which stand side by side.
+fn input_blocks(sources: &[usize]) -> Vec<InputBlock> {
+    let mut blocks = Vec::new();
+    let mut first = 0;
+    for (source, &channels) in sources.iter().enumerate() {
+        for at in (0..channels).step_by(BLOCK) {
+            let channels = (channels - at).min(BLOCK);
+            blocks.push(InputBlock { source, block: at / BLOCK, first: first + at, channels });
         }
-        blocks
+        first += channels;
     }
+    blocks
 }
 
 /// Up to [`BLOCK`] input channels.

@@ -135,12 +135,10 @@ pub fn combine_rows(arena: &mut [f32], from: &[Row], to: Row, shape: [usize; 2],
 /// One of the rows that a row of phases becomes; `to` is as many times wider.
 pub fn shuffle_row(arena: &mut [f32], from: Row, to: Row, width: usize, shuffle: PixelShuffle, phase: usize) {
     for plane in 0..shuffle.planes {
-        let start = to.start + plane / BLOCK * to.block + plane % BLOCK;
         for i in 0..shuffle.factor {
             let channel = shuffle.channel(plane, phase, i);
-            let source = from.start + channel / BLOCK * from.block + channel % BLOCK;
             for x in 0..width {
-                arena[start + (x * shuffle.factor + i) * BLOCK] = arena[source + x * BLOCK];
+                arena[to.place(plane, x * shuffle.factor + i)] = arena[from.place(channel, x)];
             }
         }
     }

@@ -5,7 +5,7 @@
 //! [`TILE`] pixels from the picture's corner, since the rounding of an output depends on its place in the tile.
 
 use super::direct::{accumulate_block, finish, most_vectors};
-use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups};
+use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups, input_blocks};
 use crate::kernel::Level;
 use crate::kernel::aligned::Aligned;
 use crate::kernel::lanes::{Lanes, Plain};
@@ -92,7 +92,7 @@ impl Winograd {
         let mut bias = filter.bias.clone();
         bias.resize(vectors * lanes, 0.0);
         let activation = filter.activation.padded(vectors * lanes);
-        let (sources, blocks, outputs) = (filter.sources.clone(), filter.blocks(), filter.outputs);
+        let (sources, blocks, outputs) = (filter.sources.clone(), input_blocks(&filter.sources), filter.outputs);
         Self { level, sources, blocks, outputs, groups, weights, bias, activation, add_first: filter.add_first }
     }
 
@@ -310,7 +310,6 @@ impl Winograd {
             let channel = vector * L::WIDTH;
             for tile in 0..count {
                 let x = (first + tile) * TILE;
-                let at = |row: Row| row.start + channel / BLOCK * row.block + x * BLOCK + channel % BLOCK;
                 // SAFETY: the rows lie inside the arena; columns past the width are not written.
                 unsafe {
                     let from = made.add(place(channel) + tile * SLOTS);
@@ -331,8 +330,11 @@ impl Winograd {
                         for value in &mut values {
                             *value = value.add(bias);
                         }
-                        let to = arena.add(at(*task.out.get_unchecked(r)));
-                        let add = task.add.as_ref().map(|rows| arena.add(at(*rows.get_unchecked(r))).cast_const());
+                        let to = arena.add(task.out.get_unchecked(r).place(channel, x));
+                        let add = task
+                            .add
+                            .as_ref()
+                            .map(|rows| arena.add(rows.get_unchecked(r).place(channel, x)).cast_const());
                         if x + TILE <= task.width {
                             let values = finish(&self.activation, self.add_first, channel, values, add);
                             for (c, value) in values.into_iter().enumerate() {
