@@ -4,6 +4,7 @@
 //! it over pictures of one size. Rows are streamed depth first through rings of a few rows, so that feature maps stay in the
 //! cache, and nothing is allocated for a frame.
 
+mod making;
 mod network;
 mod packed;
 mod recognise;

@@ -92,6 +92,38 @@ impl Packed {
         if matches!(self.kernels[map], Kernel::Winograd(_)) { self.shifts[map] } else { 0 }
     }
 
+    /// What makes the rows of `map`, in a few words.
+    pub fn describe(&self, map: MapId) -> String {
+        let maps = &self.network.maps;
+        let made = &maps[map];
+        let inputs: usize = made.from.iter().map(|&from| maps[from].channels).sum();
+        let (side, outputs) = (made.side(), made.channels);
+        let added = if made.add.is_some() { " and sum" } else { "" };
+        match (&made.make, &self.kernels[map]) {
+            (Make::Input(_), _) => "taking the picture's rows".into(),
+            (_, Kernel::Winograd(_)) => format!("convolution {side}x{side} {inputs} to {outputs}{added}, Winograd"),
+            (_, Kernel::Direct(_)) => format!("convolution {side}x{side} {inputs} to {outputs}{added}, direct"),
+            (_, Kernel::Bytes(_)) => format!("convolution {side}x{side} {inputs} to {outputs}, bytes"),
+            (Make::Quantise, _) => "numbers to bytes".into(),
+            (Make::Dequantise, _) => "bytes to numbers".into(),
+            (Make::Shuffle(_), _) => "pixel shuffle".into(),
+            (Make::Repeat(_), _) => "repeating pixels".into(),
+            _ => "sum".into(),
+        }
+    }
+
+    /// Multiply-adds of the plain convolution for each pixel of the picture that `map` takes.
+    pub fn mac_per_pixel(&self, map: MapId) -> usize {
+        let (maps, made) = (&self.network.maps, &self.network.maps[map]);
+        let inputs: usize = made.from.iter().map(|&from| maps[from].channels).sum();
+        match made.make {
+            Make::Convolve(_) | Make::ConvolveBytes(_) => {
+                inputs * made.channels * made.side() * made.side() * made.factor * made.factor
+            }
+            _ => 0,
+        }
+    }
+
     /// The number of which windows of a picture must begin at multiples, so that a pixel's bits do not depend on them.
     pub fn alignment(&self) -> usize {
         let maps = self.network.maps.iter().zip(&self.kernels);

@@ -1,18 +1,16 @@
 //! Runs a network over a picture, depth first: a row of the output at a time, and of every map before it only the rows that
 //! this row needs. No map ever stands in memory whole.
 
-use super::network::{Border, Format, Make, MapId, Network, Output, Spread};
-use super::packed::{Kernel, Packed};
+use super::network::{Border, Format, MapId, Network, Output};
+use super::packed::Packed;
 use super::schedule::{Progress, Schedule};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::kernel::aligned::Aligned;
-use crate::kernel::stream::{
-    BLOCK, OutputRows, QuantiseRow, Row, Samples, SamplesMut, TILE, Task, Term, TileTask, combine_rows, dequantise_row,
-    edge_row, flip, repeat_row, shuffle_row, take_row,
-};
+use crate::kernel::stream::{BLOCK, Row, Samples, SamplesMut, Term, flip};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Where rows come from and go to.
 pub trait Ends {
@@ -24,7 +22,7 @@ pub trait Ends {
 
 /// Rows of one map, kept in turn.
 #[derive(Debug, Clone, Copy)]
-struct Ring {
+pub(super) struct Ring {
     /// Pixel 0 of the first row that is kept.
     start: usize,
     /// From a row to the next.
@@ -37,14 +35,14 @@ struct Ring {
     blank: usize,
     /// Rows and columns of the map.
     rows: usize,
-    width: usize,
-    border: usize,
-    edge: bool,
+    pub(super) width: usize,
+    pub(super) border: usize,
+    pub(super) edge: bool,
 }
 
 impl Ring {
     /// Row `y` of the map, or what lies outside of it.
-    fn row(&self, y: isize) -> Row {
+    pub(super) fn row(&self, y: isize) -> Row {
         let inside = y.clamp(0, self.rows as isize - 1);
         if inside != y && !self.edge {
             return Row { start: self.blank, block: 0 };
@@ -58,19 +56,21 @@ pub struct Stream {
     packed: Arc<Packed>,
     size: Size,
     schedule: Schedule,
-    rings: Vec<Ring>,
+    pub(super) rings: Vec<Ring>,
     progress: Progress,
-    floats: Aligned<f32>,
-    bytes: Aligned<u8>,
-    scratch: Aligned<f32>,
-    line: Aligned<f32>,
+    pub(super) floats: Aligned<f32>,
+    pub(super) bytes: Aligned<u8>,
+    pub(super) scratch: Aligned<f32>,
+    pub(super) line: Aligned<f32>,
     /// Scratch for the rows that a kernel reads.
-    rows: Vec<Row>,
-    terms: Vec<Term>,
+    pub(super) rows: Vec<Row>,
+    pub(super) terms: Vec<Term>,
     /// What the arena of bytes is kept exclusive-or'ed with.
-    flip: u8,
+    pub(super) flip: u8,
     /// The numbers that mean black and white to the network.
-    range: [f32; 2],
+    pub(super) range: [f32; 2],
+    /// Time spent on each map, and on the outputs at last; empty where nobody asked.
+    spent: Vec<Duration>,
 }
 
 /// Elements at whose multiples maps begin: a cache line of bytes.
@@ -90,6 +90,7 @@ impl Stream {
             line: Aligned::zeros(line),
             rows: Vec::new(),
             terms: Vec::new(),
+            spent: Vec::new(),
             progress: Progress::default(),
             flip: flip(packed.level()),
             rings,
@@ -128,13 +129,37 @@ impl Stream {
                 if self.schedule.alive(&self.progress, id, range.end, y) > self.rings[id].capacity {
                     return Err(Error::internal("more rows are alive than the schedule said"));
                 }
+                let begin = self.begin();
                 self.make(&packed, id, range, ends);
+                self.end(id, begin);
             }
+            let begin = self.begin();
             for (index, output) in packed.network().outputs.iter().enumerate() {
                 self.give(&packed, index, output, y, ends);
             }
+            self.end(self.rings.len(), begin);
         }
         Ok(())
+    }
+
+    /// Takes the time of every map from now on.
+    pub fn watch(&mut self) {
+        self.spent = vec![Duration::ZERO; self.rings.len() + 1];
+    }
+
+    /// The time that was spent on each map, and on the outputs at last, since [`Self::watch`]; empty without it.
+    pub fn spent(&self) -> &[Duration] {
+        &self.spent
+    }
+
+    fn begin(&self) -> Option<Instant> {
+        (!self.spent.is_empty()).then(Instant::now)
+    }
+
+    fn end(&mut self, id: MapId, begin: Option<Instant>) {
+        if let Some(begin) = begin {
+            self.spent[id] += begin.elapsed();
+        }
     }
 
     /// Fills the arena of bytes with each map's zero: its border, and what stands for rows outside.
@@ -145,120 +170,6 @@ impl Stream {
                 let (start, length) = (ring.start - ring.border * BLOCK, ring.capacity * ring.stride);
                 self.bytes[start..][..length].fill(zero);
                 self.bytes[ring.blank - ring.border * BLOCK..][..ring.block].fill(zero);
-            }
-        }
-    }
-
-    /// Makes the rows `range` of map `id`.
-    fn make(&mut self, packed: &Packed, id: MapId, range: Range<usize>, ends: &mut dyn Ends) {
-        let map = &packed.network().maps[id];
-        let (ring, first) = (self.rings[id], range.start as isize);
-        let floats = &mut *self.floats;
-        let bytes = &mut *self.bytes;
-        let source = map.from.first().map(|&from| self.rings[from]);
-        let shape = [map.channels, ring.width];
-        self.rows.clear();
-        match (&map.make, packed.kernel(id), source) {
-            (Make::Input(input), ..) => {
-                for plane in 0..map.channels {
-                    take_row(floats, ring.row(first), plane, ends.row(*input, plane, range.start), self.range);
-                }
-            }
-            (_, Kernel::Winograd(kernel), _) => {
-                // The first row of the tiles, which may lie above the picture.
-                let shift = packed.shift(id);
-                let skip = (range.start + shift) % TILE;
-                let top = first - skip as isize;
-                for y in top - 1..=top + TILE as isize {
-                    self.rows.extend(map.from.iter().map(|&from| self.rings[from].row(y)));
-                }
-                let rows_of = |ring: &Ring| std::array::from_fn(|r| ring.row(top + r as isize));
-                let task = TileTask {
-                    rows: &self.rows,
-                    add: map.add.map(|add| rows_of(&self.rings[add])),
-                    out: rows_of(&ring),
-                    skip,
-                    end: skip + range.len(),
-                    width: ring.width,
-                };
-                kernel.run(floats, &mut self.scratch, &task);
-            }
-            (_, Kernel::Direct(_) | Kernel::Bytes(_), _) => {
-                let half = (map.side() / 2) as isize;
-                for y in first - half..=first + half {
-                    self.rows.extend(map.from.iter().map(|&from| self.rings[from].row(y)));
-                }
-                let add = map.add.map(|add| self.rings[add].row(first));
-                let task = Task { rows: &self.rows, add, out: ring.row(first), width: ring.width };
-                match packed.kernel(id) {
-                    Kernel::Direct(kernel) => kernel.run(floats, &task),
-                    Kernel::Bytes(kernel) => kernel.run(bytes, &task),
-                    _ => {}
-                }
-            }
-            (Make::Quantise, _, Some(source)) => {
-                if let Format::Bytes(quantum) = map.format {
-                    let made = QuantiseRow {
-                        from: source.row(first),
-                        to: ring.row(first),
-                        channels: map.channels,
-                        width: ring.width,
-                        quantum,
-                        flip: self.flip,
-                    };
-                    made.run(packed.level(), floats, bytes);
-                }
-            }
-            (Make::Dequantise, _, Some(source)) => {
-                if let Format::Bytes(quantum) = packed.network().maps[map.from[0]].format {
-                    dequantise_row(bytes, source.row(first), floats, ring.row(first), shape, quantum, self.flip);
-                }
-            }
-            (Make::Combine(activation), ..) => {
-                self.rows.extend(map.from.iter().map(|&from| self.rings[from].row(first)));
-                combine_rows(floats, &self.rows, ring.row(first), shape, activation);
-            }
-            (Make::Shuffle(shuffle), _, Some(source)) => {
-                for y in range.clone() {
-                    let from = source.row((y / shuffle.factor) as isize);
-                    shuffle_row(floats, from, ring.row(y as isize), source.width, *shuffle, y % shuffle.factor);
-                }
-            }
-            (Make::Repeat(factor), _, Some(source)) => {
-                for y in range.clone() {
-                    let from = source.row((y / factor) as isize);
-                    repeat_row(floats, from, ring.row(y as isize), [map.channels, source.width], *factor);
-                }
-            }
-            _ => {}
-        }
-        if ring.edge {
-            for y in range {
-                edge_row(floats, ring.row(y as isize), shape, ring.border);
-            }
-        }
-    }
-
-    /// Writes what row `y` of the picture becomes.
-    fn give(&mut self, packed: &Packed, index: usize, output: &Output, y: usize, ends: &mut dyn Ends) {
-        let factor = output.terms.first().map_or(1, |&(map, _)| packed.network().maps[map].factor);
-        for row in y * factor..(y + 1) * factor {
-            self.terms.clear();
-            for &(map, spread) in &output.terms {
-                let place = self.rings[map].row(row as isize);
-                self.terms.push(match (spread, packed.network().maps[map].format) {
-                    (Spread::Repeated, _) => Term::Repeated(place),
-                    (Spread::Phases, Format::Float) => Term::Phases(place),
-                    (Spread::Phases, Format::Bytes(quantum)) => {
-                        Term::Bytes { row: place, step: quantum.step, zero: quantum.zero }
-                    }
-                });
-            }
-            let (shuffle, range, flip) = (output.shuffle, self.range, self.flip);
-            for plane in 0..shuffle.planes {
-                let made = OutputRows { terms: &self.terms, shuffle, plane, range, flip };
-                let to = ends.rows_mut(index, plane, row * shuffle.factor, shuffle.factor);
-                made.run(packed.level(), &self.floats, &self.bytes, &mut self.line, to);
             }
         }
     }

@@ -16,6 +16,7 @@ mod whole;
 use crate::card::{Card, Colour, METADATA_KEY, Tiling};
 use crate::engine::{Island, Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
+use crate::frame::Plane;
 use crate::geometry::Size;
 use crate::kernel::Level;
 use crate::onnx::proto::ModelProto;
@@ -27,7 +28,9 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use whole::WholePlan;
+use whole::{WholePlan, map_times};
+
+pub use whole::MapTime;
 
 /// What a user knows better than the graph tells.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -159,6 +162,14 @@ impl TractGenerator {
     /// The instructions that the engine uses.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// Where the time of a frame goes, on one thread; nothing where not the engine alone runs the network.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn map_times(&self, input: &[Plane], frames: u32) -> Result<Vec<MapTime>> {
+        self.whole.as_ref().map_or(Ok(Vec::new()), |packed| map_times(packed, input, self.card.range, frames))
     }
 
     /// The compiled network for `size`, from the kept ones where possible.

@@ -2,10 +2,12 @@
 
 use crate::engine::{Ends, Packed, Samples, SamplesMut, Stream};
 use crate::error::{Error, Result};
+use crate::frame::Plane;
 use crate::geometry::Size;
 use crate::upscale::{Plan, RowPlan};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A whole network, ready for one size.
 pub(super) struct WholePlan {
@@ -20,6 +22,35 @@ impl WholePlan {
         let scale = packed.network().scale();
         Self { stream: Stream::new(packed.clone(), size, range), size, planes, scale }
     }
+}
+
+/// What one of a network's maps costs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MapTime {
+    /// What makes it, in a few words.
+    pub what: String,
+    /// Multiply-adds of a frame, as the plain convolution has them.
+    pub multiply_adds: u64,
+    /// Mean time of a frame.
+    pub time: Duration,
+}
+
+/// Where the time of `frames` frames of `input` goes, map by map and writing the picture at last, on one thread.
+pub(super) fn map_times(packed: &Arc<Packed>, input: &[Plane], range: [f32; 2], frames: u32) -> Result<Vec<MapTime>> {
+    let size = input.first().map(|plane| plane.size).ok_or_else(|| Error::usage("no picture to time"))?;
+    let mut plan = WholePlan::new(packed, size, input.len(), range);
+    let input = input.iter().flat_map(|plane| &plane.data).copied().collect::<Vec<f32>>();
+    let mut output = vec![0.0; input.len() * plan.scale * plan.scale];
+    plan.run(&input, &mut output)?;
+    plan.stream.watch();
+    for _ in 0..frames.max(1) {
+        plan.run(&input, &mut output)?;
+    }
+    let maps = packed.network().maps.len();
+    let what = |id| if id < maps { packed.describe(id) } else { "writing the picture's rows".into() };
+    let work = |id| if id < maps { packed.mac_per_pixel(id) as u64 * size.area() as u64 } else { 0 };
+    let spent = plan.stream.spent().iter().enumerate();
+    Ok(spent.map(|(id, &t)| MapTime { what: what(id), multiply_adds: work(id), time: t / frames.max(1) }).collect())
 }
 
 impl Plan for WholePlan {

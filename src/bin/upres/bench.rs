@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Frames before those, which are not
     #[arg(long, default_value_t = 3)]
     warmup: u32,
+    /// Time every layer of the network too, on one thread
+    #[arg(long)]
+    layers: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -59,9 +62,9 @@ impl Times {
 
 /// Runs `upres bench`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let opened = args.model.open(args.scale)?;
+    let opened = Arc::new(args.model.open(args.scale)?);
     let (engine, level) = (if opened.is_whole() { "upres" } else { "tract" }, opened.level().name());
-    let generator: Arc<dyn Generator> = Arc::new(opened);
+    let generator: Arc<dyn Generator> = opened.clone();
     let card = generator.card().clone();
     let size = args.size.or(card.fixed_size()).unwrap_or(Size::new(320, 180));
     let target = size.checked_scale(card.scale)?;
@@ -83,11 +86,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Err(Error::model(format!("'{}' makes numbers that are not finite", card.name)));
     }
     let tiles = upscaler.grid().len();
+    let layers = if args.layers { opened.map_times(&input, args.frames)? } else { Vec::new() };
     if args.json {
+        let layers = layers.iter().map(|layer| {
+            json!({"what": layer.what, "multiply_adds": layer.multiply_adds, "ms": layer.time.as_secs_f64() * 1e3})
+        });
         let answer = json!({
             "model": card.name, "digest": card.digest, "engine": engine, "cpu": level, "size": size.to_string(), "scale": card.scale,
             "threads": args.threads, "tiles": tiles, "plan_ms": plan_ms, "frame_ms": times.frame,
-            "gather_ms": times.gather, "network_ms": times.network, "stitch_ms": times.stitch,
+            "gather_ms": times.gather, "network_ms": times.network, "stitch_ms": times.stitch, "layers": layers.collect::<Vec<_>>(),
         });
         println!("{answer}");
     } else {
@@ -100,6 +107,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         println!("frame     {:9.2} ms median, {rate:.1} frames/s", median(&times.frame));
         for (stage, list) in [("gather", &times.gather), ("network", &times.network), ("stitch", &times.stitch)] {
             println!("{stage:8}  {:9.2} ms median, summed over the threads", median(list));
+        }
+        for layer in layers {
+            let rate = 2e-9 * layer.multiply_adds as f64 / layer.time.as_secs_f64().max(1e-9);
+            println!("{:9.3} ms  {rate:7.1} Gop/s  {}", layer.time.as_secs_f64() * 1e3, layer.what);
         }
     }
     Ok(ExitCode::SUCCESS)
