@@ -21,7 +21,7 @@ const SHAPES: [(usize, usize); 5] = [(3, 16), (16, 16), (32, 32), (64, 64), (16,
 fn rows<const N: usize>(channels: usize, start: usize) -> ([Row; N], usize) {
     let block = ((WIDTH + 8) | 1) * BLOCK;
     let stride = block * channels.div_ceil(BLOCK);
-    let rows = std::array::from_fn(|r| Row { start: start + r * stride + 2 * BLOCK, block });
+    let rows = std::array::from_fn(|r| Row { start: start + r * stride + 2 * BLOCK, block, pixel: BLOCK });
     (rows, start + N * stride)
 }
 
@@ -61,7 +61,7 @@ fn kernels(criterion: &mut Criterion) {
             bytes.fill(5);
             let mut group = criterion.benchmark_group(format!("{inputs} to {outputs}"));
             group.throughput(Throughput::Elements((TILE * WIDTH * inputs * outputs * 9) as u64));
-            let direct = Direct::new(level, &filter(inputs, outputs));
+            let direct = Direct::new(level, &filter(inputs, outputs), false);
             let byte = ByteKernel::new(level, &byte_filter(inputs, outputs));
             let task = |r: usize| Task { rows: &read[r..r + 3], add: None, out: out[r], width: WIDTH };
             group.bench_function(BenchmarkId::new("direct", level.name()), |bencher| {

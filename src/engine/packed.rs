@@ -1,6 +1,6 @@
 //! A network packed for one level of instructions: shared by every thread and size.
 
-use super::network::{Format, Make, MapId, Network};
+use super::network::{Format, Make, Map, MapId, Network, Spread};
 use crate::kernel::Level;
 use crate::kernel::stream::{ByteKernel, Direct, Filter, TILE, Winograd};
 
@@ -25,6 +25,8 @@ pub struct Packed {
     kernels: Vec<Kernel>,
     /// For each map how its tiles are shifted, see [`Packed::shift`].
     shifts: Vec<usize>,
+    /// For each map whether its channels stand one after the other.
+    planar: Vec<bool>,
 }
 
 /// How 3×3 convolutions of floats are computed.
@@ -39,15 +41,16 @@ pub enum Method {
 impl Packed {
     /// Packs `network` for `level`.
     pub fn new(mut network: Network, level: Level, method: Method) -> Self {
-        let kernel = |make: &Make| match make {
+        let planar = planar(&network);
+        let kernel = |map: &Map| match &map.make {
             Make::Convolve(filter) if method == Method::Winograd && pays(filter) => {
                 Kernel::Winograd(Winograd::new(level, filter))
             }
-            Make::Convolve(filter) => Kernel::Direct(Direct::new(level, filter)),
+            Make::Convolve(filter) => Kernel::Direct(Direct::new(level, filter, map.from.iter().all(|&from| planar[from]))),
             Make::ConvolveBytes(filter) => Kernel::Bytes(ByteKernel::new(level, filter)),
             _ => Kernel::Plain,
         };
-        let kernels: Vec<Kernel> = network.maps.iter().map(|map| kernel(&map.make)).collect();
+        let kernels: Vec<Kernel> = network.maps.iter().map(kernel).collect();
         // The kernels hold the weights now.
         for map in &mut network.maps {
             match &mut map.make {
@@ -61,7 +64,7 @@ impl Packed {
             let before = map.from.first().map_or(0, |&from| shifts[from]);
             shifts.push(if matches!(kernel, Kernel::Winograd(_)) { (before + 1) % TILE } else { before });
         }
-        Self { network, level, kernels, shifts }
+        Self { network, level, kernels, shifts, planar }
     }
 
     /// What is packed, without the weights of its convolutions.
@@ -193,9 +196,39 @@ impl Packed {
         needs.max().unwrap_or(0)
     }
 
+    /// Whether the channels of a map stand one after the other, not together at each pixel.
+    pub(super) fn is_planar(&self, id: MapId) -> bool {
+        self.planar[id]
+    }
+
     pub(super) fn is_bytes(&self, id: MapId) -> bool {
         matches!(self.network.maps[id].format, Format::Bytes(_))
     }
+}
+
+/// The inputs of few planes, where whatever reads them takes planes: there a block of channels would be mostly empty.
+fn planar(network: &Network) -> Vec<bool> {
+    let maps = &network.maps;
+    let few = |map: &Map| matches!(map.make, Make::Input(_)) && map.channels < WINOGRAD_INPUTS;
+    let mut planar: Vec<bool> = maps.iter().map(few).collect();
+    for (map, spread) in network.outputs.iter().flat_map(|output| &output.terms) {
+        planar[*map] &= *spread == Spread::Repeated;
+    }
+    maps.iter().filter_map(|map| map.add).for_each(|add| planar[add] = false);
+    // Not where it is read together with what is not: until nothing changes, since one of them draws others along.
+    let mut before = usize::MAX;
+    while before != planar.iter().filter(|&&is| is).count() {
+        before = planar.iter().filter(|&&is| is).count();
+        for map in maps {
+            let taken = match &map.make {
+                Make::Convolve(filter) => !pays(filter) && map.from.iter().all(|&from| planar[from]),
+                Make::Quantise => true,
+                _ => false,
+            };
+            map.from.iter().for_each(|&from| planar[from] &= taken);
+        }
+    }
+    planar
 }
 
 fn pays(filter: &Filter) -> bool {

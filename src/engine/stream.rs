@@ -29,6 +29,8 @@ pub(super) struct Ring {
     stride: usize,
     /// From a block of channels to the next.
     block: usize,
+    /// From a pixel to the next.
+    pixel: usize,
     /// Rows that are kept.
     capacity: usize,
     /// Pixel 0 of a row full of what lies outside.
@@ -45,9 +47,10 @@ impl Ring {
     pub(super) fn row(&self, y: isize) -> Row {
         let inside = y.clamp(0, self.rows as isize - 1);
         if inside != y && !self.edge {
-            return Row { start: self.blank, block: 0 };
+            return Row { start: self.blank, block: 0, pixel: self.pixel };
         }
-        Row { start: self.start + inside as usize % self.capacity * self.stride, block: self.block }
+        let start = self.start + inside as usize % self.capacity * self.stride;
+        Row { start, block: self.block, pixel: self.pixel }
     }
 }
 
@@ -192,17 +195,19 @@ fn lay_out(packed: &Packed, schedule: &Schedule, size: Size) -> (Vec<Ring>, usiz
         let (before, behind) = if edge { (before.max(behind), before.max(behind)) } else { (before, behind) };
         // An odd number of lines, lest rows fall on the same lines of the cache.
         let pixels = (before + width + behind) | 1;
-        let block = pixels * BLOCK;
-        let stride = block * map.channels.div_ceil(BLOCK);
+        let pixel = if packed.is_planar(id) { 1 } else { BLOCK };
+        let block = pixels * pixel;
+        let stride = block * map.channels.div_ceil(pixel);
         let capacity = schedule.capacity[id];
         let end = if packed.is_bytes(id) { &mut bytes } else { &mut floats };
-        let start = *end + before * BLOCK;
+        let start = *end + before * pixel;
         let blank = start + capacity * stride;
         *end = (*end + capacity * stride + block).next_multiple_of(LINE);
         rings.push(Ring {
             start,
             stride,
             block,
+            pixel,
             capacity,
             blank,
             rows: size.height * map.factor,

@@ -65,7 +65,7 @@ impl ByteKernel {
     /// Packs `filter`.
     pub fn new(level: Level, filter: &ByteFilter) -> Self {
         let lanes = level.lanes();
-        let blocks = input_blocks(&[filter.inputs]);
+        let blocks = input_blocks(&[filter.inputs], BLOCK);
         let (vectors, taps) = (filter.outputs.div_ceil(lanes), filter.side * filter.side);
         let quads: usize = blocks.iter().map(|b| b.channels.div_ceil(4)).sum();
         let groups = groups(vectors, most_vectors(level), quads * taps * lanes * 4);

@@ -15,6 +15,8 @@ pub struct Direct {
     level: Level,
     side: usize,
     sources: Vec<usize>,
+    /// Whether the sources' channels stand one after the other.
+    planar: bool,
     blocks: Vec<InputBlock>,
     outputs: usize,
     groups: Vec<Group>,
@@ -26,12 +28,12 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// Packs `filter`.
-    pub fn new(level: Level, filter: &Filter) -> Self {
+    /// Packs `filter`, whose sources stand in blocks, or one channel after the other if `planar`.
+    pub fn new(level: Level, filter: &Filter, planar: bool) -> Self {
         let lanes = level.lanes();
         let vectors = filter.outputs.div_ceil(lanes);
         let groups = groups(vectors, most_vectors(level), filter.inputs() * filter.side * filter.side * lanes);
-        let blocks = input_blocks(&filter.sources);
+        let blocks = input_blocks(&filter.sources, if planar { 1 } else { BLOCK });
         let mut weights = Vec::with_capacity(vectors * lanes * filter.inputs() * filter.side * filter.side);
         for group in &groups {
             let outputs = group.first * lanes..(group.first + group.vectors) * lanes;
@@ -52,7 +54,8 @@ impl Direct {
         bias.resize(vectors * lanes, 0.0);
         let activation = filter.activation.padded(vectors * lanes);
         let (side, sources, outputs) = (filter.side, filter.sources.clone(), filter.outputs);
-        Self { level, side, sources, blocks, outputs, groups, weights, bias, activation, add_first: filter.add_first }
+        let add_first = filter.add_first;
+        Self { level, side, sources, planar, blocks, outputs, groups, weights, bias, activation, add_first }
     }
 
     /// Makes a row.
@@ -82,10 +85,11 @@ impl Direct {
         assert_eq!(task.rows.len(), self.side * self.sources.len());
         assert!(task.width > 0);
         for (row, &channels) in task.rows.iter().zip(self.sources.iter().cycle()) {
-            assert!(row.start >= half * BLOCK && row.end(channels, task.width + half) <= arena.len());
+            assert_eq!(row.pixel, if self.planar { 1 } else { BLOCK });
+            assert!(row.start >= half * row.pixel && row.end(channels, task.width + half) <= arena.len());
         }
         for row in task.add.iter().chain([&task.out]) {
-            assert!(row.end(self.outputs, task.width) <= arena.len());
+            assert!(row.pixel == BLOCK && row.end(self.outputs, task.width) <= arena.len());
         }
     }
 
@@ -116,11 +120,15 @@ impl Direct {
         for group in &self.groups {
             // SAFETY: the caller's promises.
             unsafe {
-                match group.vectors {
-                    1 => self.across::<L, P1, 1>(group, arena, task),
-                    2 => self.across::<L, P2, 2>(group, arena, task),
-                    3 => self.across::<L, P3, 3>(group, arena, task),
-                    _ => self.across::<L, P4, 4>(group, arena, task),
+                match (group.vectors, self.planar) {
+                    (1, false) => self.across::<L, P1, 1, BLOCK>(group, arena, task),
+                    (2, false) => self.across::<L, P2, 2, BLOCK>(group, arena, task),
+                    (3, false) => self.across::<L, P3, 3, BLOCK>(group, arena, task),
+                    (_, false) => self.across::<L, P4, 4, BLOCK>(group, arena, task),
+                    (1, true) => self.across::<L, P1, 1, 1>(group, arena, task),
+                    (2, true) => self.across::<L, P2, 2, 1>(group, arena, task),
+                    (3, true) => self.across::<L, P3, 3, 1>(group, arena, task),
+                    (_, true) => self.across::<L, P4, 4, 1>(group, arena, task),
                 }
             }
         }
@@ -129,31 +137,36 @@ impl Direct {
     /// # Safety
     /// As [`Self::groups`].
     #[inline(always)]
-    unsafe fn across<L: Lanes, const P: usize, const V: usize>(&self, group: &Group, arena: *mut f32, task: &Task) {
+    unsafe fn across<L: Lanes, const P: usize, const V: usize, const PIXEL: usize>(
+        &self,
+        group: &Group,
+        arena: *mut f32,
+        task: &Task,
+    ) {
         let mut x = 0;
         // SAFETY: x + P ≤ width in each call.
         unsafe {
             while x + P <= task.width {
-                self.block::<L, P, V>(group, arena, task, x);
+                self.block::<L, P, V, PIXEL>(group, arena, task, x);
                 x += P;
             }
             if x < task.width && task.width >= P {
-                self.block::<L, P, V>(group, arena, task, task.width - P);
+                self.block::<L, P, V, PIXEL>(group, arena, task, task.width - P);
                 return;
             }
             while x < task.width {
-                self.block::<L, 1, V>(group, arena, task, x);
+                self.block::<L, 1, V, PIXEL>(group, arena, task, x);
                 x += 1;
             }
         }
     }
 
-    /// `P` pixels from `x`.
+    /// `P` pixels from `x`; those that are read stand `PIXEL` apart.
     ///
     /// # Safety
     /// As [`Self::groups`], and `x + P` is not past the width.
     #[inline(always)]
-    unsafe fn block<L: Lanes, const P: usize, const V: usize>(
+    unsafe fn block<L: Lanes, const P: usize, const V: usize, const PIXEL: usize>(
         &self,
         group: &Group,
         arena: *mut f32,
@@ -173,11 +186,15 @@ impl Direct {
             for rows in task.rows.chunks_exact(self.sources.len()) {
                 for input in &self.blocks {
                     let row = rows.get_unchecked(input.source);
-                    let mut from = arena.add(row.start + input.block * row.block + x * BLOCK - self.side / 2 * BLOCK);
+                    let mut from = arena.add(row.start + input.block * row.block + x * PIXEL - self.side / 2 * PIXEL);
                     for _ in 0..self.side {
-                        accumulate_block(&mut sums, weights, from, BLOCK, input.channels);
+                        if PIXEL == 1 {
+                            accumulate(&mut sums, weights, from, PIXEL);
+                        } else {
+                            accumulate_block(&mut sums, weights, from, PIXEL, input.channels);
+                        }
                         weights = weights.add(input.channels * V * L::WIDTH);
-                        from = from.add(BLOCK);
+                        from = from.add(PIXEL);
                     }
                 }
             }

@@ -126,9 +126,16 @@ impl PixelShuffle {
 
 /// Copies a row of a plane to channel `channel` of a map's row, `range[0]` for black and `range[1]` for white.
 pub fn take_row(arena: &mut [f32], row: Row, channel: usize, samples: Samples, range: [f32; 2]) {
-    let places = arena[row.place(channel, 0)..].iter_mut().step_by(BLOCK);
+    let places = arena[row.place(channel, 0)..].iter_mut();
+    match row.pixel {
+        1 => take(places, samples, range),
+        _ => take(places.step_by(BLOCK), samples, range),
+    }
+}
+
+fn take<'a>(places: impl Iterator<Item = &'a mut f32>, samples: Samples, range: [f32; 2]) {
     let [black, span] = [range[0], range[1] - range[0]];
-    match (samples, black.to_bits() == 0 && span.to_bits() == 1.0_f32.to_bits()) {
+    match (samples, is_plain(range)) {
         (Samples::Float(samples), true) => places.zip(samples).for_each(|(to, &x)| *to = x),
         (Samples::Float(samples), false) => places.zip(samples).for_each(|(to, &x)| *to = x * span + black),
         (Samples::Codes(codes, [gain, offset]), true) => {
@@ -138,6 +145,11 @@ pub fn take_row(arena: &mut [f32], row: Row, channel: usize, samples: Samples, r
             places.zip(codes).for_each(|(to, &code)| *to = (f32::from(code) * gain + offset) * span + black);
         }
     }
+}
+
+/// Whether black is 0 and white is 1, so that samples stay what they are, to the bit.
+fn is_plain([black, white]: [f32; 2]) -> bool {
+    black.to_bits() == 0 && white.to_bits() == 1.0_f32.to_bits()
 }
 
 /// The rows of one plane of the enlarged picture that a row of the maps becomes.
@@ -243,9 +255,13 @@ impl OutputRows<'_> {
     ) {
         let (width, channel) = (out.len() / M, self.shuffle.channel(self.plane, 0, 0));
         match b {
-            None => fill::<N, _, _>(a, None::<Repeated>, out),
+            None => fill::<N, _, _>(a, None::<Repeated<1>>, out),
             Some(&Term::Repeated(row)) => {
-                fill::<N, _, _>(a, Some(Repeated(from(arena, row, self.plane, width, 1))), out);
+                let numbers = from(arena, row, self.plane, width, 1);
+                match row.pixel {
+                    1 => fill::<N, _, _>(a, Some(Repeated::<1>(numbers)), out),
+                    _ => fill::<N, _, _>(a, Some(Repeated::<BLOCK>(numbers)), out),
+                }
             }
             Some(&Term::Phases(row)) => fill::<N, _, _>(a, Some(Phases(from(arena, row, channel, width, M))), out),
             Some(Term::Bytes { .. }) => self.any(arena, bytes, out),
@@ -268,7 +284,7 @@ impl OutputRows<'_> {
                 match *term {
                     Term::Repeated(row) => {
                         let source = from(arena, row, self.plane, width, 1);
-                        (0..width).for_each(|x| put(x, source[x * BLOCK]));
+                        (0..width).for_each(|x| put(x, source[x * row.pixel]));
                     }
                     Term::Phases(row) => {
                         let source = from(arena, row, channel, width, 1);
@@ -286,8 +302,8 @@ impl OutputRows<'_> {
 
     #[inline(always)]
     fn unrange(&self, line: &mut [f32]) {
-        let [black, span] = [self.range[0], self.range[1] - self.range[0]];
-        if black.to_bits() != 0 || span.to_bits() != 1.0_f32.to_bits() {
+        if !is_plain(self.range) {
+            let [black, span] = [self.range[0], self.range[1] - self.range[0]];
             for x in line {
                 *x = (*x - black) / span;
             }
@@ -308,12 +324,14 @@ pub(super) fn byte(value: f32) -> u8 {
 /// `channel` of a row's pixels and the `count − 1` channels after it.
 #[inline(always)]
 fn from<T>(arena: &[T], row: Row, channel: usize, width: usize, count: usize) -> &[T] {
-    assert!(channel % BLOCK + count <= BLOCK && width > 0);
-    &arena[row.place(channel, 0)..][..(width - 1) * BLOCK + count]
+    assert!(channel % row.pixel + count <= row.pixel && width > 0);
+    &arena[row.place(channel, 0)..][..(width - 1) * row.pixel + count]
 }
 
 /// A term's numbers for the columns that one pixel becomes.
 trait Numbers<const N: usize>: Copy {
+    /// Whether they have to be computed, which is done for a line of the cache at once.
+    const CONVERTED: bool = false;
     /// Pixels that there are.
     fn pixels(self) -> usize;
     /// The numbers of pixel `x` in row `j` of its square.
@@ -323,9 +341,9 @@ trait Numbers<const N: usize>: Copy {
     unsafe fn at(self, x: usize, j: usize) -> [f32; N];
 }
 
-/// One number for each pixel.
+/// One number for each pixel, `PIXEL` apart.
 #[derive(Clone, Copy)]
-struct Repeated<'a>(&'a [f32]);
+struct Repeated<'a, const PIXEL: usize>(&'a [f32]);
 /// N · N numbers for each pixel.
 #[derive(Clone, Copy)]
 struct Phases<'a>(&'a [f32]);
@@ -340,6 +358,7 @@ struct Coded<'a> {
 }
 
 impl<const N: usize> Numbers<N> for Coded<'_> {
+    const CONVERTED: bool = true;
     #[inline(always)]
     fn pixels(self) -> usize {
         if self.codes.len() < N * N { 0 } else { (self.codes.len() - N * N) / BLOCK + 1 }
@@ -352,15 +371,15 @@ impl<const N: usize> Numbers<N> for Coded<'_> {
     }
 }
 
-impl<const N: usize> Numbers<N> for Repeated<'_> {
+impl<const N: usize, const PIXEL: usize> Numbers<N> for Repeated<'_, PIXEL> {
     #[inline(always)]
     fn pixels(self) -> usize {
-        self.0.len().div_ceil(BLOCK)
+        self.0.len().div_ceil(PIXEL)
     }
     #[inline(always)]
     unsafe fn at(self, x: usize, _: usize) -> [f32; N] {
         // SAFETY: the last pixel's number is the slice's last.
-        unsafe { [*self.0.get_unchecked(x * BLOCK); N] }
+        unsafe { [*self.0.get_unchecked(x * PIXEL); N] }
     }
 }
 
@@ -376,24 +395,58 @@ impl<const N: usize> Numbers<N> for Phases<'_> {
     }
 }
 
-/// The sum of one or two terms, `N` rows of as many columns a pixel. Row after row: a line of the cache that is written is
-/// filled at once.
+/// Numbers of an output row that are written at once: a line of the cache.
+const LINE: usize = 16;
+
+/// The sum of one or two terms, `N` rows of as many columns a pixel.
 #[inline(always)]
 fn fill<const N: usize, A: Numbers<N>, B: Numbers<N>>(a: A, b: Option<B>, out: &mut [f32]) {
     let width = out.len() / (N * N);
-    assert!(width <= a.pixels() && b.is_none_or(|b| width <= b.pixels()));
-    for (j, row) in out.chunks_exact_mut(width * N).enumerate().take(N) {
-        let places = row.as_chunks_mut::<N>().0.iter_mut().enumerate();
-        match b {
-            // SAFETY: there are as many pixels, and j < N.
-            None => places.for_each(|(x, to)| *to = unsafe { a.at(x, j) }),
-            Some(b) => {
-                for (x, to) in places {
-                    // SAFETY: as above, for both terms.
-                    let (a, b): ([f32; N], [f32; N]) = unsafe { (a.at(x, j), b.at(x, j)) };
-                    *to = std::array::from_fn(|i| a[i] + b[i]);
+    assert!(width <= a.pixels() && b.is_none_or(|b| width <= b.pixels()) && LINE.is_multiple_of(N));
+    let (together, wide) = (LINE / N, width * N);
+    let whole = width / together * together;
+    for x in (0..whole).step_by(together) {
+        for j in 0..N {
+            // SAFETY: there are as many pixels, and j < N; the rows are `wide` long and there are N of them.
+            unsafe {
+                let to = out.as_mut_ptr().add(j * wide + x * N);
+                if A::CONVERTED {
+                    let mut line = [0.0; LINE];
+                    for p in 0..together {
+                        let numbers: [f32; N] = pixel(a, b, x + p, j);
+                        line[p * N..][..N].copy_from_slice(&numbers);
+                    }
+                    to.cast::<[f32; LINE]>().write_unaligned(line);
+                } else {
+                    for p in 0..together {
+                        to.add(p * N).cast::<[f32; N]>().write_unaligned(pixel(a, b, x + p, j));
+                    }
                 }
             }
         }
+    }
+    for (j, row) in out.chunks_exact_mut(wide).enumerate().take(N) {
+        for (x, to) in row.as_chunks_mut::<N>().0.iter_mut().enumerate().skip(whole) {
+            // SAFETY: as above.
+            *to = unsafe { pixel(a, b, x, j) };
+        }
+    }
+}
+
+/// Row `j` of what pixel `x` becomes.
+///
+/// # Safety
+/// As [`Numbers::at`].
+#[inline(always)]
+unsafe fn pixel<const N: usize, A: Numbers<N>, B: Numbers<N>>(a: A, b: Option<B>, x: usize, j: usize) -> [f32; N] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sum = a.at(x, j);
+        if let Some(b) = b {
+            for (sum, b) in sum.iter_mut().zip(b.at(x, j)) {
+                *sum += b;
+            }
+        }
+        sum
     }
 }

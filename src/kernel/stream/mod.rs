@@ -1,8 +1,9 @@
 //! Kernels of inference: a layer made row by row, from a few rows of the layer before.
 //!
 //! All rows of a picture's maps lie in one arena. A row holds its channels in blocks of [`BLOCK`]: block by block, pixel by
-//! pixel, so that a pixel's neighbour is always [`BLOCK`] numbers away, whatever the number of channels. Before and behind
-//! a row lie as many pixels of border as the widest kernel that reads it needs. What a value is does not depend on where a row
+//! pixel, so that a pixel's neighbour is always [`BLOCK`] numbers away, whatever the number of channels. A picture's few planes may
+//! stand one after the other instead, which are blocks of one channel. Before and behind a row lie as many pixels of border as
+//! the widest kernel that reads it needs. What a value is does not depend on where a row
 //! is cut into registers, nor on the instructions: sums run over rows of taps, sources, blocks, columns of taps and channels in
 //! this order, each product rounded once with its sum.
 
@@ -23,24 +24,29 @@ pub use winograd::{TILE, TileTask, Winograd};
 pub const BLOCK: usize = 16;
 
 /// Where a row lies in the arena, in elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// Channel 0 of pixel 0.
     pub start: usize,
     /// From a block of channels to the next.
     pub block: usize,
+    /// From a pixel to the next: as many channels as a block has, [`BLOCK`] or 1.
+    pub pixel: usize,
 }
 
 impl Row {
     /// Where `channel` of pixel `x` lies.
     #[inline(always)]
     fn place(self, channel: usize, x: usize) -> usize {
-        self.start + channel / BLOCK * self.block + x * BLOCK + channel % BLOCK
+        match self.pixel {
+            1 => self.start + channel * self.block + x,
+            _ => self.start + channel / BLOCK * self.block + x * BLOCK + channel % BLOCK,
+        }
     }
 
     /// One past the last element of `channels` channels up to pixel `end`.
     fn end(self, channels: usize, end: usize) -> usize {
-        self.start + (channels.div_ceil(BLOCK) - 1) * self.block + end * BLOCK
+        self.start + (channels.div_ceil(self.pixel) - 1) * self.block + end * self.pixel
     }
 }
 
@@ -75,14 +81,14 @@ impl Filter {
     }
 }
 
-/// Every block of the channels of `sources`, which stand side by side.
-fn input_blocks(sources: &[usize]) -> Vec<InputBlock> {
+/// Every block of the channels of `sources`, which stand side by side in blocks of `size`.
+fn input_blocks(sources: &[usize], size: usize) -> Vec<InputBlock> {
     let mut blocks = Vec::new();
     let mut first = 0;
     for (source, &channels) in sources.iter().enumerate() {
-        for at in (0..channels).step_by(BLOCK) {
-            let channels = (channels - at).min(BLOCK);
-            blocks.push(InputBlock { source, block: at / BLOCK, first: first + at, channels });
+        for at in (0..channels).step_by(size) {
+            let channels = (channels - at).min(size);
+            blocks.push(InputBlock { source, block: at / size, first: first + at, channels });
         }
         first += channels;
     }

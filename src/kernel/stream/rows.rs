@@ -70,6 +70,9 @@ impl QuantiseRow {
 
     #[inline(always)]
     fn body(&self, arena: &[f32], bytes: &mut [u8]) {
+        if self.from.pixel == 1 {
+            return self.planes(arena, bytes);
+        }
         for first in (0..self.channels).step_by(4) {
             let (block, lane) = (first / BLOCK, first % BLOCK);
             let from = &arena[self.from.start + block * self.from.block..][..self.width * BLOCK];
@@ -78,6 +81,22 @@ impl QuantiseRow {
             for (pixel, to) in pixels {
                 let four: [u8; 4] = std::array::from_fn(|i| self.quantum.byte(pixel[lane + i]) ^ self.flip);
                 to[lane..lane + 4].copy_from_slice(&four);
+            }
+        }
+    }
+
+    /// The same where the numbers' channels stand one after the other.
+    #[inline(always)]
+    fn planes(&self, arena: &[f32], bytes: &mut [u8]) {
+        let mut codes = [0; 64];
+        for channel in 0..self.channels {
+            let from = &arena[self.from.place(channel, 0)..][..self.width];
+            let to = &mut bytes[self.to.place(channel, 0)..][..(self.width - 1) * BLOCK + 1];
+            for (from, to) in from.chunks(codes.len()).zip(to.chunks_mut(codes.len() * BLOCK)) {
+                for (code, &value) in codes.iter_mut().zip(from) {
+                    *code = self.quantum.byte(value) ^ self.flip;
+                }
+                to.iter_mut().step_by(BLOCK).zip(&codes).for_each(|(to, &code)| *to = code);
             }
         }
     }
@@ -161,12 +180,13 @@ pub fn repeat_row(arena: &mut [f32], from: Row, to: Row, shape: [usize; 2], fact
 /// Continues a row by its first and last pixel, `border` pixels to each side.
 pub fn edge_row(arena: &mut [f32], row: Row, shape: [usize; 2], border: usize) {
     let [channels, width] = shape;
-    for block in 0..channels.div_ceil(BLOCK) {
+    let pixel = row.pixel;
+    for block in 0..channels.div_ceil(pixel) {
         let first = row.start + block * row.block;
-        let last = first + (width - 1) * BLOCK;
+        let last = first + (width - 1) * pixel;
         for i in 1..=border {
-            arena.copy_within(first..first + BLOCK, first - i * BLOCK);
-            arena.copy_within(last..last + BLOCK, last + i * BLOCK);
+            arena.copy_within(first..first + pixel, first - i * pixel);
+            arena.copy_within(last..last + pixel, last + i * pixel);
         }
     }
 }

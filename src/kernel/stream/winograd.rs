@@ -92,7 +92,7 @@ impl Winograd {
         let mut bias = filter.bias.clone();
         bias.resize(vectors * lanes, 0.0);
         let activation = filter.activation.padded(vectors * lanes);
-        let (sources, blocks, outputs) = (filter.sources.clone(), input_blocks(&filter.sources), filter.outputs);
+        let (sources, blocks, outputs) = (filter.sources.clone(), input_blocks(&filter.sources, BLOCK), filter.outputs);
         Self { level, sources, blocks, outputs, groups, weights, bias, activation, add_first: filter.add_first }
     }
 
