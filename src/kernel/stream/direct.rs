@@ -187,13 +187,17 @@ impl Direct {
                 for input in &self.blocks {
                     let row = rows.get_unchecked(input.source);
                     let mut from = arena.add(row.start + input.block * row.block + x * PIXEL - self.side / 2 * PIXEL);
+                    let step = input.channels * V * L::WIDTH;
+                    if PIXEL == 1 && self.side == 3 {
+                        accumulate(&mut sums, weights, from, PIXEL);
+                        accumulate(&mut sums, weights.add(step), from.add(1), PIXEL);
+                        accumulate(&mut sums, weights.add(2 * step), from.add(2), PIXEL);
+                        weights = weights.add(3 * step);
+                        continue;
+                    }
                     for _ in 0..self.side {
-                        if PIXEL == 1 {
-                            accumulate(&mut sums, weights, from, PIXEL);
-                        } else {
-                            accumulate_block(&mut sums, weights, from, PIXEL, input.channels);
-                        }
-                        weights = weights.add(input.channels * V * L::WIDTH);
+                        accumulate_block(&mut sums, weights, from, PIXEL, input.channels);
+                        weights = weights.add(step);
                         from = from.add(PIXEL);
                     }
                 }
@@ -206,14 +210,16 @@ impl Direct {
                 }
                 let add = task.add.map(|row| arena.add(row.place(channel, x)).cast_const());
                 let column = finish(&self.activation, self.add_first, channel, column, add);
+                let to = arena.add(task.out.place(channel, x));
                 for (p, sum) in column.into_iter().enumerate() {
-                    sum.store(arena.add(task.out.place(channel, x + p)));
+                    sum.store(to.add(p * BLOCK));
                 }
             }
         }
     }
 }
 
+const UN: usize = 4;
 /// Adds the shares of a block's `channels`.
 ///
 /// # Safety
@@ -235,8 +241,23 @@ pub(super) unsafe fn accumulate_block<L: Lanes, const P: usize, const V: usize>(
                 accumulate_four(sums, weights.add(i * step), from.add(i), stride);
             }
         } else if channels == BLOCK {
-            for i in 0..BLOCK {
+            { let i = 0;
                 accumulate(sums, weights.add(i * step), from.add(i), stride);
+                accumulate(sums, weights.add((i + 1) * step), from.add(i + 1), stride);
+                accumulate(sums, weights.add((i + 2) * step), from.add(i + 2), stride);
+                accumulate(sums, weights.add((i + 3) * step), from.add(i + 3), stride);
+                accumulate(sums, weights.add((i + 4) * step), from.add(i + 4), stride);
+                accumulate(sums, weights.add((i + 5) * step), from.add(i + 5), stride);
+                accumulate(sums, weights.add((i + 6) * step), from.add(i + 6), stride);
+                accumulate(sums, weights.add((i + 7) * step), from.add(i + 7), stride);
+                accumulate(sums, weights.add((i + 8) * step), from.add(i + 8), stride);
+                accumulate(sums, weights.add((i + 9) * step), from.add(i + 9), stride);
+                accumulate(sums, weights.add((i + 10) * step), from.add(i + 10), stride);
+                accumulate(sums, weights.add((i + 11) * step), from.add(i + 11), stride);
+                accumulate(sums, weights.add((i + 12) * step), from.add(i + 12), stride);
+                accumulate(sums, weights.add((i + 13) * step), from.add(i + 13), stride);
+                accumulate(sums, weights.add((i + 14) * step), from.add(i + 14), stride);
+                accumulate(sums, weights.add((i + 15) * step), from.add(i + 15), stride);
             }
         } else {
             for i in 0..channels {

@@ -308,12 +308,14 @@ impl Winograd {
     unsafe fn gather<L: Lanes>(&self, arena: *mut f32, made: *mut f32, task: &TileTask, first: usize, count: usize) {
         for vector in 0..self.bias.len() / L::WIDTH {
             let channel = vector * L::WIDTH;
-            for tile in 0..count {
-                let x = (first + tile) * TILE;
-                // SAFETY: the rows lie inside the arena; columns past the width are not written.
-                unsafe {
+            // SAFETY: the rows lie inside the arena; columns past the width are not written.
+            unsafe {
+                let bias = L::load(self.bias.as_ptr().add(channel));
+                let place_of = |row: &Row| arena.add(row.place(channel, first * TILE));
+                let out = task.out.each_ref().map(place_of);
+                let add = task.add.as_ref().map(|rows| rows.each_ref().map(place_of));
+                for tile in 0..count {
                     let from = made.add(place(channel) + tile * SLOTS);
-                    let bias = L::load(self.bias.as_ptr().add(channel));
                     let mut lines = [[L::splat(0.0); READ]; TILE];
                     for c in 0..READ {
                         let mut column = [L::splat(0.0); READ];
@@ -325,30 +327,54 @@ impl Winograd {
                             line[c] = value;
                         }
                     }
-                    for (r, line) in lines.into_iter().enumerate().take(task.end).skip(task.skip) {
-                        let mut values = output_transform(line);
-                        for value in &mut values {
-                            *value = value.add(bias);
-                        }
-                        let to = arena.add(task.out.get_unchecked(r).place(channel, x));
-                        let add = task
-                            .add
-                            .as_ref()
-                            .map(|rows| arena.add(rows.get_unchecked(r).place(channel, x)).cast_const());
-                        if x + TILE <= task.width {
-                            let values = finish(&self.activation, self.add_first, channel, values, add);
-                            for (c, value) in values.into_iter().enumerate() {
-                                value.store(to.add(c * BLOCK));
-                            }
-                        } else {
-                            for (c, value) in values.into_iter().enumerate().take(task.width - x) {
-                                let add = add.map(|add| add.add(c * BLOCK));
-                                let [value] = finish(&self.activation, self.add_first, channel, [value], add);
-                                value.store(to.add(c * BLOCK));
-                            }
-                        }
-                    }
+                    // One by one: in a loop the lines would have to stand in memory.
+                    let [a, b, c, d] = lines;
+                    let (x, at) = ((first + tile) * TILE, tile * TILE * BLOCK);
+                    self.put::<L, 0>(task, channel, x, a, bias, out[0].add(at), add.map(|add| add[0].add(at)));
+                    self.put::<L, 1>(task, channel, x, b, bias, out[1].add(at), add.map(|add| add[1].add(at)));
+                    self.put::<L, 2>(task, channel, x, c, bias, out[2].add(at), add.map(|add| add[2].add(at)));
+                    self.put::<L, 3>(task, channel, x, d, bias, out[3].add(at), add.map(|add| add[3].add(at)));
                 }
+            }
+        }
+    }
+
+    /// Row `R` of a tile whose first pixel is `x`, one vector of channels from `channel`.
+    ///
+    /// # Safety
+    /// As [`Self::batches`].
+    #[inline(always)]
+    unsafe fn put<L: Lanes, const R: usize>(
+        &self,
+        task: &TileTask,
+        channel: usize,
+        x: usize,
+        line: [L; READ],
+        bias: L,
+        to: *mut f32,
+        add: Option<*mut f32>,
+    ) {
+        if R < task.skip || R >= task.end {
+            return;
+        }
+        // SAFETY: the row lies inside the arena; columns past the width are not written.
+        unsafe {
+            let mut values = output_transform(line);
+            for value in &mut values {
+                *value = value.add(bias);
+            }
+            let add = add.map(<*mut f32>::cast_const);
+            if x + TILE <= task.width {
+                let values = finish(&self.activation, self.add_first, channel, values, add);
+                for (c, value) in values.into_iter().enumerate() {
+                    value.store(to.add(c * BLOCK));
+                }
+                return;
+            }
+            for (c, value) in values.into_iter().enumerate().take(task.width - x) {
+                let add = add.map(|add| add.add(c * BLOCK));
+                let [value] = finish(&self.activation, self.add_first, channel, [value], add);
+                value.store(to.add(c * BLOCK));
             }
         }
     }
