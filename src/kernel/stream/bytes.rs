@@ -270,18 +270,18 @@ impl ByteKernel {
                             from = from.add(BLOCK);
                             continue;
                         }
-                        for i in (0..input.channels).step_by(4) {
-                            let mut w = [D::weights(weights); V];
-                            for (v, w) in w.iter_mut().enumerate().skip(1) {
-                                *w = D::weights(weights.add(v * D::WIDTH * 4));
+                        if input.channels == BLOCK {
+                            let step = V * D::WIDTH * 4;
+                            dot_four(&mut sums, weights, from);
+                            dot_four(&mut sums, weights.add(step), from.add(4));
+                            dot_four(&mut sums, weights.add(2 * step), from.add(8));
+                            dot_four(&mut sums, weights.add(3 * step), from.add(12));
+                            weights = weights.add(4 * step);
+                        } else {
+                            for i in (0..input.channels).step_by(4) {
+                                dot_four(&mut sums, weights, from.add(i));
+                                weights = weights.add(V * D::WIDTH * 4);
                             }
-                            for (p, sums) in sums.iter_mut().enumerate() {
-                                let value = D::value(from.add(p * BLOCK + i));
-                                for (sum, w) in sums.iter_mut().zip(w) {
-                                    *sum = sum.dot(value, w);
-                                }
-                            }
-                            weights = weights.add(V * D::WIDTH * 4);
                         }
                         from = from.add(BLOCK);
                     }
@@ -291,9 +291,36 @@ impl ByteKernel {
                 let channel = (group.first + v) * D::WIDTH;
                 let scale = self.scale.as_ptr().add(channel);
                 let to = arena.add(task.out.place(channel, x));
-                for (p, sums) in sums.iter().enumerate() {
+                let (fours, rest) = sums.as_chunks::<4>();
+                for (p, [a, b, c, d]) in fours.iter().enumerate() {
+                    let to = to.add(4 * p * BLOCK);
+                    D::requantise_four([a[v], b[v], c[v], d[v]], scale, self.low, self.high, self.zero, to);
+                }
+                let to = to.add(4 * fours.len() * BLOCK);
+                for (p, sums) in rest.iter().enumerate() {
                     sums[v].requantise(scale, self.low, self.high, self.zero, to.add(p * BLOCK));
                 }
+            }
+        }
+    }
+}
+
+/// Adds the share of four input channels to the sums of `P` pixels and `V` vectors.
+///
+/// # Safety
+/// `D`'s instructions exist, and the pointers cover that much.
+#[inline(always)]
+unsafe fn dot_four<D: Dots, const P: usize, const V: usize>(sums: &mut [[D; V]; P], weights: *const i8, from: *const u8) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut w = [D::weights(weights); V];
+        for (v, w) in w.iter_mut().enumerate().skip(1) {
+            *w = D::weights(weights.add(v * D::WIDTH * 4));
+        }
+        for (p, sums) in sums.iter_mut().enumerate() {
+            let value = D::value(from.add(p * BLOCK));
+            for (sum, w) in sums.iter_mut().zip(w) {
+                *sum = sum.dot(value, w);
             }
         }
     }

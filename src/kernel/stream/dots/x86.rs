@@ -6,9 +6,9 @@ use std::arch::x86_64::{
     _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_dpbusd_avx_epi32,
     _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps,
     _mm256_mul_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi16, _mm256_srai_epi16,
-    _mm256_srli_epi16, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps,
-    _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi16,
+    _mm256_srli_epi16, _mm512_add_epi32, _mm512_adds_epi16, _mm512_and_si512, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps,
+    _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_max_epu8, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi32, _mm512_set1_epi8, _mm512_setr_epi32, _mm512_storeu_si512, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi16,
     _mm512_srai_epi16, _mm512_srli_epi16,
 };
 
@@ -49,6 +49,29 @@ unsafe fn requantise_512(sums: __m512i, scale: *const f32, low: f32, high: f32, 
         let value = _mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(low)), _mm512_set1_ps(high));
         let value = _mm512_add_epi32(_mm512_cvtps_epi32(value), _mm512_set1_epi32(zero));
         _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(value));
+    }
+}
+
+/// The same for four pixels. Whole numbers are held between 0 and 255 as they are packed; what rounds to less than `low` is
+/// lifted as a byte, and what is too large for 32 bits is held back before.
+///
+/// # Safety
+/// AVX-512BW exists; the pointers cover 16 lanes and four pixels.
+#[inline(always)]
+unsafe fn requantise_512_four(sums: [__m512i; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [a, b, c, d] = sums;
+        let (scale, high, zero16) = (_mm512_loadu_ps(scale), _mm512_set1_ps(high), _mm512_set1_epi16(zero as i16));
+        let a = _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_mul_ps(_mm512_cvtepi32_ps(a), scale)));
+        let b = _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_mul_ps(_mm512_cvtepi32_ps(b), scale)));
+        let c = _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_mul_ps(_mm512_cvtepi32_ps(c), scale)));
+        let d = _mm512_cvtps_epi32(_mm512_min_ps(high, _mm512_mul_ps(_mm512_cvtepi32_ps(d), scale)));
+        let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero16);
+        let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero16);
+        let bytes = _mm512_max_epu8(_mm512_packus_epi16(ab, cd), _mm512_set1_epi8((low as i32 + zero) as i8));
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_storeu_si512(to.cast(), _mm512_permutexvar_epi32(order, bytes));
     }
 }
 
@@ -164,6 +187,12 @@ impl Dots for Vnni512 {
         // SAFETY: see above.
         unsafe { requantise_512(self.0, scale, low, high, zero, to) }
     }
+    #[inline(always)]
+    unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
+        let [a, b, c, d] = sums;
+        // SAFETY: see above.
+        unsafe { requantise_512_four([a.0, b.0, c.0, d.0], scale, low, high, zero, to) }
+    }
 }
 
 // SAFETY (every block here): as above.
@@ -207,5 +236,11 @@ impl Dots for Wide512 {
     unsafe fn requantise(self, scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
         // SAFETY: see above.
         unsafe { requantise_512(self.0, scale, low, high, zero, to) }
+    }
+    #[inline(always)]
+    unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
+        let [a, b, c, d] = sums;
+        // SAFETY: see above.
+        unsafe { requantise_512_four([a.0, b.0, c.0, d.0], scale, low, high, zero, to) }
     }
 }
