@@ -18,6 +18,6 @@ pub use recognise::{Island, Recognised, recognise};
 pub use stream::{Ends, Stream};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,9 @@ impl Packed {
             Make::Convolve(filter) if method == Method::Winograd && pays(filter) => {
                 Kernel::Winograd(Winograd::new(level, filter))
             }
-            Make::Convolve(filter) => Kernel::Direct(Direct::new(level, filter, map.from.iter().all(|&from| planar[from]))),
+            Make::Convolve(filter) => {
+                Kernel::Direct(Direct::new(level, filter, map.from.iter().all(|&from| planar[from])))
+            }
             Make::ConvolveBytes(filter) => Kernel::Bytes(ByteKernel::new(level, filter)),
             _ => Kernel::Plain,
         };

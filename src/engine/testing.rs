@@ -87,6 +87,47 @@ pub(crate) fn byte_chain(planes: usize, channels: usize, layers: usize, scale: u
     Network { inputs: vec![planes], maps, outputs: vec![Output { terms, shuffle }] }
 }
 
+/// Everything at once: dense concatenation, skips before and behind the activation, edges, both shuffles, repeats.
+pub(crate) fn tangle() -> Network {
+    let mut noise = Noise(5);
+    let mut maps = vec![map(3, 1, Make::Input(0), &[])];
+    maps.push(Map { border: Border::Edge, ..map(3, 1, Make::Input(0), &[]) });
+    let mut head = filter(&mut noise, 9, &[3], 20);
+    head.activation = Activation::Slopes(noise.list(20, 0.4));
+    maps.push(map(20, 1, Make::Convolve(head), &[1]));
+    let mut dense = filter(&mut noise, 3, &[20, 3], 17);
+    dense.activation = Activation::Clip(-0.1, 0.4);
+    maps.push(map(17, 1, Make::Convolve(dense), &[2, 0]));
+    let mut block = filter(&mut noise, 3, &[20, 17], 20);
+    block.activation = Activation::Rectify;
+    maps.push(Map { add: Some(2), ..map(20, 1, Make::Convolve(block), &[2, 3]) });
+    let mut block = filter(&mut noise, 1, &[20], 20);
+    (block.activation, block.add_first) = (Activation::Rectify, true);
+    maps.push(Map { add: Some(4), ..map(20, 1, Make::Convolve(block), &[4]) });
+    maps.push(map(20, 1, Make::Combine(Activation::Slopes(noise.list(20, 0.3))), &[5, 2]));
+    maps.push(map(36, 1, Make::Convolve(filter(&mut noise, 3, &[20], 36)), &[6]));
+    let shuffle = PixelShuffle { factor: 2, planes: 9, channels_first: false };
+    maps.push(map(9, 2, Make::Shuffle(shuffle), &[7]));
+    maps.push(map(9, 2, Make::Repeat(2), &[6]));
+    maps[9].channels = 20;
+    let mut tail = filter(&mut noise, 3, &[9, 20], 12);
+    tail.activation = Activation::Rectify;
+    maps.push(map(12, 2, Make::Convolve(tail), &[8, 9]));
+    maps.push(map(27, 2, Make::Convolve(filter(&mut noise, 5, &[12], 27)), &[10]));
+    let shuffle = PixelShuffle { factor: 3, planes: 3, channels_first: true };
+    let first = Output { terms: vec![(11, Spread::Phases)], shuffle };
+    let shuffle = PixelShuffle { factor: 1, planes: 20, channels_first: true };
+    let second = Output { terms: vec![(6, Spread::Phases), (5, Spread::Phases)], shuffle };
+    Network { inputs: vec![3], maps, outputs: vec![first, second] }
+}
+
+/// A picture for each input of `network`.
+pub(crate) fn pictures(network: &Network, size: Size) -> Vec<Vec<f32>> {
+    let mut noise = Noise(3);
+    let planes = network.inputs.iter().map(|planes| (0..planes * size.area()).map(|_| noise.next().abs()).collect());
+    planes.collect()
+}
+
 /// Planes of floats of one size at either end.
 pub(crate) struct Planar<'a> {
     pub(crate) inputs: &'a [Vec<f32>],

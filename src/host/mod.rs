@@ -11,6 +11,7 @@ pub mod degrade;
 mod eager;
 pub mod export;
 pub mod fine_tune;
+pub mod forward;
 pub mod integer;
 pub mod loss;
 pub mod net;

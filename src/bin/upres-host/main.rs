@@ -1,9 +1,11 @@
 //! The host program: trains generators, quantises them, exports them and measures them.
 
+use candle_core::Device;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use upres::error::{Kind, Result};
 
+mod bench;
 mod evaluate;
 mod export;
 #[allow(dead_code, reason = "shared with the device program, which needs more of it")]
@@ -30,6 +32,13 @@ enum Command {
     Export(export::Args),
     /// Score generators and resamplers on benchmark sets
     Evaluate(evaluate::Args),
+    /// Time a generator on candle, on the GPU where the program was built for one
+    Bench(bench::Args),
+}
+
+/// The GPU where the program was built for one, else the CPU.
+fn device() -> Result<Device> {
+    Ok(if cfg!(feature = "cuda") { Device::new_cuda(0)? } else { Device::Cpu })
 }
 
 fn main() -> ExitCode {
@@ -52,5 +61,6 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Quantise(args) => quantise::run(args),
         Command::Export(args) => export::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

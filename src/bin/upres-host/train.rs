@@ -1,6 +1,5 @@
 //! `upres-host train`: trains a generator on a folder of photographs.
 
-use candle_core::Device;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -164,7 +163,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
     let checkpoint = args.out.join("checkpoint.safetensors");
-    let device = device()?;
+    let device = crate::device()?;
     let began = Instant::now();
     let data = Dataset::read(&args.photographs, recipe.shape.scale, args.patch, args.degradation)?;
     let validation = args.validation.as_ref();
@@ -204,11 +203,6 @@ fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> 
     let mut reporter = Reporter::new(args, &checkpoint, &run);
     train(&mut run, &data, validation.as_ref(), Rhythm { measure: args.measure }, &mut reporter)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The GPU where the program was built for one, else the CPU.
-fn device() -> Result<Device> {
-    Ok(if cfg!(feature = "cuda") { Device::new_cuda(0)? } else { Device::Cpu })
 }
 
 /// Tells how the run goes, and saves it.

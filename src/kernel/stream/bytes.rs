@@ -1,6 +1,6 @@
 //! Convolution of bytes, as ONNX's QLinearConv defines it: exact 32-bit sums, scaled and rounded to bytes once.
 
-use super::direct::most_vectors;
+use super::accumulate::most_vectors;
 use super::dots::{Dots, PlainDots};
 use super::{BLOCK, Group, InputBlock, Task, groups, input_blocks};
 use crate::kernel::Level;
@@ -310,7 +310,11 @@ impl ByteKernel {
 /// # Safety
 /// `D`'s instructions exist, and the pointers cover that much.
 #[inline(always)]
-unsafe fn dot_four<D: Dots, const P: usize, const V: usize>(sums: &mut [[D; V]; P], weights: *const i8, from: *const u8) {
+unsafe fn dot_four<D: Dots, const P: usize, const V: usize>(
+    sums: &mut [[D; V]; P],
+    weights: *const i8,
+    from: *const u8,
+) {
     // SAFETY: the caller's promises.
     unsafe {
         let mut w = [D::weights(weights); V];

@@ -7,17 +7,21 @@
 //! is cut into registers, nor on the instructions: sums run over rows of taps, sources, blocks, columns of taps and channels in
 //! this order, each product rounded once with its sum.
 
+mod accumulate;
 mod bytes;
 mod direct;
 mod dots;
 mod ends;
 mod rows;
+mod samples;
+mod transforms;
 mod winograd;
 
 pub use bytes::{ByteFilter, ByteKernel, flip};
 pub use direct::Direct;
-pub use ends::{OutputRows, PixelShuffle, Samples, SamplesMut, Term, take_row};
+pub use ends::{OutputRows, PixelShuffle, Term, take_row};
 pub use rows::{QuantiseRow, Quantum, combine_rows, dequantise_row, edge_row, repeat_row, shuffle_row};
+pub use samples::{Samples, SamplesMut};
 pub use winograd::{TILE, TileTask, Winograd};
 
 /// Channels that stand together at a pixel.

@@ -91,7 +91,7 @@ impl QuantiseRow {
         let mut codes = [0; 64];
         for channel in 0..self.channels {
             let from = &arena[self.from.place(channel, 0)..][..self.width];
-            let to = &mut bytes[self.to.place(channel, 0)..][..(self.width - 1) * BLOCK + 1];
+            let to = &mut bytes[self.to.place(channel, 0)..][..=(self.width - 1) * BLOCK];
             for (from, to) in from.chunks(codes.len()).zip(to.chunks_mut(codes.len() * BLOCK)) {
                 for (code, &value) in codes.iter_mut().zip(from) {
                     *code = self.quantum.byte(value) ^ self.flip;

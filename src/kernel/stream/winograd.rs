@@ -4,7 +4,8 @@
 //! A tile of 4 × 4 outputs is Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A, where d are the 6 × 6 inputs around it. Tiles stand at multiples of
 //! [`TILE`] pixels from the picture's corner, since the rounding of an output depends on its place in the tile.
 
-use super::direct::{accumulate_block, finish, most_vectors};
+use super::accumulate::{accumulate_block, finish, most_vectors};
+use super::transforms::{input_transform, output_transform, read_column, transformed};
 use super::{Activation, BLOCK, Filter, Group, InputBlock, Row, groups, input_blocks};
 use crate::kernel::Level;
 use crate::kernel::aligned::Aligned;
@@ -17,7 +18,7 @@ use std::arch::x86_64::{__m256, __m512};
 /// Rows and columns of a tile of outputs.
 pub const TILE: usize = 4;
 /// Rows and columns that a tile reads.
-const READ: usize = TILE + 2;
+pub(super) const READ: usize = TILE + 2;
 /// Products of a tile.
 const PRODUCTS: usize = READ * READ;
 /// Tiles that are transformed before they are multiplied.
@@ -25,16 +26,6 @@ const BATCH: usize = 12;
 /// Scratch of a tile and a block of channels. A product's sums take the place of the inputs of the product before it, which are
 /// used up: what is worked on stays small, and in the first cache.
 const SLOTS: usize = (PRODUCTS + 1) * BLOCK;
-
-/// G of F(4, 3).
-const KERNEL: [[f64; 3]; READ] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
 
 /// A 3×3 convolution, packed for one level.
 #[derive(Debug, Clone)]
@@ -330,16 +321,17 @@ impl Winograd {
                     // One by one: in a loop the lines would have to stand in memory.
                     let [a, b, c, d] = lines;
                     let (x, at) = ((first + tile) * TILE, tile * TILE * BLOCK);
-                    self.put::<L, 0>(task, channel, x, a, bias, out[0].add(at), add.map(|add| add[0].add(at)));
-                    self.put::<L, 1>(task, channel, x, b, bias, out[1].add(at), add.map(|add| add[1].add(at)));
-                    self.put::<L, 2>(task, channel, x, c, bias, out[2].add(at), add.map(|add| add[2].add(at)));
-                    self.put::<L, 3>(task, channel, x, d, bias, out[3].add(at), add.map(|add| add[3].add(at)));
+                    let spot = |r: usize| Spot { x, to: out[r].add(at), add: add.map(|add| add[r].add(at)) };
+                    self.put::<L, 0>(task, channel, a, bias, spot(0));
+                    self.put::<L, 1>(task, channel, b, bias, spot(1));
+                    self.put::<L, 2>(task, channel, c, bias, spot(2));
+                    self.put::<L, 3>(task, channel, d, bias, spot(3));
                 }
             }
         }
     }
 
-    /// Row `R` of a tile whose first pixel is `x`, one vector of channels from `channel`.
+    /// Row `R` of a tile, one vector of channels from `channel`.
     ///
     /// # Safety
     /// As [`Self::batches`].
@@ -348,11 +340,9 @@ impl Winograd {
         &self,
         task: &TileTask,
         channel: usize,
-        x: usize,
         line: [L; READ],
         bias: L,
-        to: *mut f32,
-        add: Option<*mut f32>,
+        spot: Spot,
     ) {
         if R < task.skip || R >= task.end {
             return;
@@ -363,6 +353,7 @@ impl Winograd {
             for value in &mut values {
                 *value = value.add(bias);
             }
+            let Spot { x, to, add } = spot;
             let add = add.map(<*mut f32>::cast_const);
             if x + TILE <= task.width {
                 let values = finish(&self.activation, self.add_first, channel, values, add);
@@ -380,78 +371,18 @@ impl Winograd {
     }
 }
 
+/// Where a row of a tile is written.
+#[derive(Clone, Copy)]
+struct Spot {
+    /// Its first pixel.
+    x: usize,
+    to: *mut f32,
+    /// What is added to it.
+    add: Option<*mut f32>,
+}
+
 /// Where a channel stands in the scratch of a tile.
 #[inline(always)]
 fn place(channel: usize) -> usize {
     channel / BLOCK * BATCH * SLOTS + channel % BLOCK
-}
-
-/// G g Gᵀ at `product`.
-fn transformed(filter: &Filter, output: usize, input: usize, product: usize) -> f32 {
-    let (rows, columns) = (KERNEL[product / READ], KERNEL[product % READ]);
-    let mut sum = 0.0;
-    for (row, r) in rows.into_iter().enumerate() {
-        for (column, c) in columns.into_iter().enumerate() {
-            sum += r * c * f64::from(filter.weight(output, input, row, column));
-        }
-    }
-    sum as f32
-}
-
-/// Bᵀ of column `x` of six rows.
-///
-/// # Safety
-/// The rows cover that column.
-#[inline(always)]
-unsafe fn read_column<L: Lanes>(rows: &[*const f32; READ], x: usize) -> [L; READ] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut column = [L::splat(0.0); READ];
-        for (value, row) in column.iter_mut().zip(rows) {
-            *value = L::load(row.add(x * BLOCK));
-        }
-        input_transform(column)
-    }
-}
-
-/// Bᵀ d of F(4, 3).
-///
-/// # Safety
-/// `L`'s instructions exist.
-#[inline(always)]
-unsafe fn input_transform<L: Lanes>(d: [L; READ]) -> [L; READ] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (two, four, five) = (L::splat(2.0), L::splat(4.0), L::splat(5.0));
-        let (even, odd) = (d[4].fnma(four, d[2]), d[3].fnma(four, d[1]));
-        let (even_near, odd_near) = (d[4].sub(d[2]), d[3].sub(d[1]));
-        [
-            d[4].fnma(five, d[2]).fma(four, d[0]),
-            even.add(odd),
-            even.sub(odd),
-            even_near.fma(two, odd_near),
-            even_near.fnma(two, odd_near),
-            d[5].fnma(five, d[3]).fma(four, d[1]),
-        ]
-    }
-}
-
-/// Aᵀ m of F(4, 3).
-///
-/// # Safety
-/// `L`'s instructions exist.
-#[inline(always)]
-unsafe fn output_transform<L: Lanes>(m: [L; READ]) -> [L; TILE] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (two, four, eight) = (L::splat(2.0), L::splat(4.0), L::splat(8.0));
-        let (sum_near, less_near) = (m[1].add(m[2]), m[1].sub(m[2]));
-        let (sum_far, less_far) = (m[3].add(m[4]), m[3].sub(m[4]));
-        [
-            m[0].add(sum_near).add(sum_far),
-            less_near.fma(two, less_far),
-            sum_near.fma(four, sum_far),
-            less_near.fma(eight, less_far).add(m[5]),
-        ]
-    }
 }
