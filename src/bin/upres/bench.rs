@@ -5,10 +5,12 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use upres::device::stream::{Enlarger, StreamOptions, unpack_yuyv};
 use upres::error::{Error, Result};
 use upres::frame::Plane;
 use upres::geometry::Size;
 use upres::upscale::{Generator, PlaneUpscaler, Stages, TileOptions};
+use upres::y4m::Header;
 
 /// Options of `upres bench`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// Time every layer of the network too, on one thread
     #[arg(long)]
     layers: bool,
+    /// Time whole camera frames too: 8-bit YUYV in, planar 4:2:2 out
+    #[arg(long)]
+    camera: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -60,6 +65,13 @@ impl Times {
     }
 }
 
+/// Milliseconds of the stages of camera frames, medians.
+struct CameraTimes {
+    unpack: f64,
+    generator: f64,
+    chroma: f64,
+}
+
 /// Runs `upres bench`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let opened = Arc::new(args.model.open(args.scale)?);
@@ -70,50 +82,87 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let target = size.checked_scale(card.scale)?;
     let options = TileOptions { side: args.tile, threads: usize::from(args.threads) };
     let begin = Instant::now();
-    let mut upscaler = PlaneUpscaler::new(generator, size, target, &options)?;
+    let mut upscaler = PlaneUpscaler::new(generator.clone(), size, target, &options)?;
     let plan_ms = begin.elapsed().as_secs_f64() * 1e3;
     let input = noise(size, card.colour.planes());
-    let mut output = vec![Plane::new(target); input.len()];
+    let times = frames(args, &mut upscaler, &input, &card.name)?;
+    let tiles = upscaler.grid().len();
+    let layers = if args.layers { opened.map_times(&input, args.frames)? } else { Vec::new() };
+    let camera = if args.camera { Some(camera(args, generator, size, &options)?) } else { None };
+    if args.json {
+        let layers = layers.iter().map(|layer| {
+            json!({"what": layer.what, "multiply_adds": layer.multiply_adds, "ms": layer.time.as_secs_f64() * 1e3})
+        });
+        let camera = camera.map(|c| json!({"unpack_ms": c.unpack, "generator_ms": c.generator, "chroma_ms": c.chroma}));
+        let answer = json!({
+            "model": card.name, "digest": card.digest, "engine": engine, "cpu": level, "size": size.to_string(), "scale": card.scale,
+            "threads": args.threads, "tiles": tiles, "plan_ms": plan_ms, "frame_ms": times.frame,
+            "gather_ms": times.gather, "network_ms": times.network, "stitch_ms": times.stitch,
+            "layers": layers.collect::<Vec<_>>(), "camera": camera,
+        });
+        println!("{answer}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{}: {size} to {target}, {} thread(s), {tiles} tile(s), {} frames", card.name, args.threads, args.frames);
+    println!("planning  {plan_ms:9.2} ms, once");
+    println!("frame     {:9.2} ms median, {:.1} frames/s", median(&times.frame), 1e3 / median(&times.frame));
+    for (stage, list) in [("gather", &times.gather), ("network", &times.network), ("stitch", &times.stitch)] {
+        println!("{stage:8}  {:9.2} ms median, summed over the threads", median(list));
+    }
+    for layer in layers {
+        let rate = 2e-9 * layer.multiply_adds as f64 / layer.time.as_secs_f64().max(1e-9);
+        println!("{:9.3} ms  {rate:7.1} Gop/s  {}", layer.time.as_secs_f64() * 1e3, layer.what);
+    }
+    if let Some(CameraTimes { unpack, generator, chroma }) = camera {
+        println!(
+            "camera    {:9.2} ms: unpacking YUYV {unpack:.2}, generator {generator:.2}, chroma {chroma:.2}",
+            unpack + generator + chroma
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Times planes of floats to planes of floats.
+fn frames(args: &Args, upscaler: &mut PlaneUpscaler, input: &[Plane], name: &str) -> Result<Times> {
+    let mut output = vec![Plane::new(upscaler.target()); input.len()];
     let mut times = Times::default();
     for frame in 0..args.warmup.saturating_add(args.frames) {
         let begin = Instant::now();
-        upscaler.run(&input, &mut output)?;
+        upscaler.run(input, &mut output)?;
         if frame >= args.warmup {
             times.push(begin.elapsed(), upscaler.stages());
         }
     }
     if !output.iter().flat_map(|p| &p.data).all(|v| v.is_finite()) {
-        return Err(Error::model(format!("'{}' makes numbers that are not finite", card.name)));
+        return Err(Error::model(format!("'{name}' makes numbers that are not finite")));
     }
-    let tiles = upscaler.grid().len();
-    let layers = if args.layers { opened.map_times(&input, args.frames)? } else { Vec::new() };
-    if args.json {
-        let layers = layers.iter().map(|layer| {
-            json!({"what": layer.what, "multiply_adds": layer.multiply_adds, "ms": layer.time.as_secs_f64() * 1e3})
-        });
-        let answer = json!({
-            "model": card.name, "digest": card.digest, "engine": engine, "cpu": level, "size": size.to_string(), "scale": card.scale,
-            "threads": args.threads, "tiles": tiles, "plan_ms": plan_ms, "frame_ms": times.frame,
-            "gather_ms": times.gather, "network_ms": times.network, "stitch_ms": times.stitch, "layers": layers.collect::<Vec<_>>(),
-        });
-        println!("{answer}");
-    } else {
-        let rate = 1e3 / median(&times.frame);
-        println!(
-            "{}: {size} to {target}, {} thread(s), {tiles} tile(s), {} frames",
-            card.name, args.threads, args.frames
-        );
-        println!("planning  {plan_ms:9.2} ms, once");
-        println!("frame     {:9.2} ms median, {rate:.1} frames/s", median(&times.frame));
-        for (stage, list) in [("gather", &times.gather), ("network", &times.network), ("stitch", &times.stitch)] {
-            println!("{stage:8}  {:9.2} ms median, summed over the threads", median(list));
-        }
-        for layer in layers {
-            let rate = 2e-9 * layer.multiply_adds as f64 / layer.time.as_secs_f64().max(1e-9);
-            println!("{:9.3} ms  {rate:7.1} Gop/s  {}", layer.time.as_secs_f64() * 1e3, layer.what);
+    Ok(times)
+}
+
+/// Times what a webcam gives: bytes to bytes, chroma included.
+fn camera(args: &Args, generator: Arc<dyn Generator>, size: Size, tiles: &TileOptions) -> Result<CameraTimes> {
+    let header = Header::parse(&format!("YUV4MPEG2 W{} H{} F30:1 C422", size.width, size.height))?;
+    let scale = generator.card().scale as f64;
+    let options = StreamOptions { generator, scale, tiles: *tiles, range: None, matrix: None, max_memory: None };
+    let mut enlarger = Enlarger::new(&header, &options)?;
+    let packed: Vec<u8> =
+        noise(Size::new(2 * size.width, size.height), 1)[0].data.iter().map(|v| (v * 255.0) as u8).collect();
+    let mut planar = vec![0; enlarger.input().frame_bytes()];
+    let mut large = vec![0; enlarger.output().frame_bytes()];
+    let [mut unpack, mut generator, mut chroma] = [(); 3].map(|()| Vec::new());
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    for frame in 0..args.warmup.saturating_add(args.frames) {
+        let begin = Instant::now();
+        unpack_yuyv(&packed, &mut planar);
+        let unpacked = begin.elapsed();
+        enlarger.run(&planar, &mut large)?;
+        if frame >= args.warmup {
+            unpack.push(ms(unpacked));
+            generator.push(ms(enlarger.stages().generator));
+            chroma.push(ms(enlarger.stages().chroma));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(CameraTimes { unpack: median(&unpack), generator: median(&generator), chroma: median(&chroma) })
 }
 
 /// Repeatable noise: nothing in it is easy.

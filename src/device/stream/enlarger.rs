@@ -8,6 +8,7 @@ use crate::geometry::Size;
 use crate::upscale::{Generator, PlaneUpscaler, TileOptions};
 use crate::y4m::{Header, Range, load, store};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Which colours luma and chroma are made of; matters to RGB generators only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,16 @@ pub struct Enlarger {
     colour: Colouring,
     small: Vec<Plane>,
     large: Vec<Plane>,
+    stages: FrameStages,
+}
+
+/// Where the time of a frame went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FrameStages {
+    /// The generator, from the frame's bytes to the enlarged frame's; of all three planes, where it takes colours.
+    pub generator: Duration,
+    /// Chroma that goes beside it.
+    pub chroma: Duration,
 }
 
 /// What becomes of chroma.
@@ -103,7 +114,15 @@ impl Enlarger {
             Colour::Luma => Colouring::beside(&input, &output),
             Colour::Rgb => Colouring::through(&input, &output, options.matrix),
         };
-        let mut enlarger = Self { input, output, upscaler, colour, small: Vec::new(), large: Vec::new() };
+        let mut enlarger = Self {
+            input,
+            output,
+            upscaler,
+            colour,
+            small: Vec::new(),
+            large: Vec::new(),
+            stages: FrameStages::default(),
+        };
         if !enlarger.codes_alone() {
             enlarger.small = vec![Plane::new(enlarger.input.size); planes];
             enlarger.large = vec![Plane::new(enlarger.output.size); planes];
@@ -130,8 +149,11 @@ impl Enlarger {
         let (luma, chroma) = small.split_at(self.input.luma_bytes());
         let (luma_out, chroma_out) = large.split_at_mut(self.output.luma_bytes());
         let levels = self.input.effective_range().luma(self.input.bits);
+        let begin = Instant::now();
         self.upscaler.run_codes(&[luma], &mut [luma_out], levels)?;
+        let generator = begin.elapsed();
         self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
+        self.stages = FrameStages { generator, chroma: begin.elapsed() - generator };
         Ok(())
     }
 
@@ -144,14 +166,23 @@ impl Enlarger {
         if self.codes_alone() {
             return self.run_codes(small, large);
         }
+        let begin = Instant::now();
         let (luma, chroma) = small.split_at(self.input.luma_bytes());
         load(luma, bits, range.luma(bits), &mut self.small[0].data);
         self.colour.before(chroma, &self.input, &mut self.small);
         self.upscaler.run(&self.small, &mut self.large)?;
         let (luma, chroma_out) = large.split_at_mut(self.output.luma_bytes());
+        let aside = Instant::now();
         self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
+        let chroma = aside.elapsed();
         store(&self.large[0].data, bits, range.luma(bits), luma);
+        self.stages = FrameStages { generator: begin.elapsed() - chroma, chroma };
         Ok(())
+    }
+
+    /// Where the time of the last frame went.
+    pub fn stages(&self) -> FrameStages {
+        self.stages
     }
 }
 

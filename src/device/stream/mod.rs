@@ -2,8 +2,10 @@
 
 mod chroma;
 mod enlarger;
+mod yuyv;
 
-pub use enlarger::{Enlarger, Matrix, StreamOptions};
+pub use enlarger::{Enlarger, FrameStages, Matrix, StreamOptions};
+pub use yuyv::unpack_yuyv;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
