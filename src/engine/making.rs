@@ -23,15 +23,19 @@ impl Stream {
                 }
             }
             (_, Kernel::Winograd(kernel)) => self.tiles(kernel, map, id, range.clone(), packed.shift(id)),
-            (_, Kernel::Direct(_) | Kernel::Bytes(_)) => {
+            (_, Kernel::Direct(_) | Kernel::Columns(_) | Kernel::Bytes(_)) => {
                 let half = (map.side() / 2) as isize;
                 for y in first - half..=first + half {
                     self.rows.extend(map.from.iter().map(|&from| self.rings[from].row(y)));
+                }
+                if let Kernel::Columns(kernel) = packed.kernel(id) {
+                    self.rows.iter_mut().for_each(|row| row.start -= kernel.before() * row.pixel);
                 }
                 let add = map.add.map(|add| self.rings[add].row(first));
                 let task = Task { rows: &self.rows, add, out: ring.row(first), width: ring.width };
                 match packed.kernel(id) {
                     Kernel::Direct(kernel) => kernel.run(&mut self.floats, &task),
+                    Kernel::Columns(kernel) => kernel.run(&mut self.floats, &mut self.scratch, &task),
                     Kernel::Bytes(kernel) => kernel.run(&mut self.bytes, &task),
                     _ => {}
                 }

@@ -2,7 +2,7 @@
 
 use super::network::{Format, Make, Map, MapId, Network, Spread};
 use crate::kernel::Level;
-use crate::kernel::stream::{ByteKernel, Direct, Filter, TILE, Winograd};
+use crate::kernel::stream::{ByteKernel, Columns, Direct, Filter, TILE, Winograd};
 
 /// Fewest input channels for which Winograd's transforms pay.
 const WINOGRAD_INPUTS: usize = 8;
@@ -11,6 +11,7 @@ const WINOGRAD_INPUTS: usize = 8;
 #[derive(Debug, Clone)]
 pub(super) enum Kernel {
     Direct(Direct),
+    Columns(Columns),
     Winograd(Winograd),
     Bytes(ByteKernel),
     /// What needs no weights.
@@ -47,7 +48,11 @@ impl Packed {
                 Kernel::Winograd(Winograd::new(level, filter))
             }
             Make::Convolve(filter) => {
-                Kernel::Direct(Direct::new(level, filter, map.from.iter().all(|&from| planar[from])))
+                let planar = map.from.iter().all(|&from| planar[from]);
+                match Columns::pays(filter) {
+                    true => Kernel::Columns(Columns::new(level, filter, planar)),
+                    false => Kernel::Direct(Direct::new(level, filter, planar)),
+                }
             }
             Make::ConvolveBytes(filter) => Kernel::Bytes(ByteKernel::new(level, filter)),
             _ => Kernel::Plain,
@@ -108,6 +113,7 @@ impl Packed {
             (Make::Input(_), _) => "taking the picture's rows".into(),
             (_, Kernel::Winograd(_)) => format!("convolution {side}x{side} {inputs} to {outputs}{added}, Winograd"),
             (_, Kernel::Direct(_)) => format!("convolution {side}x{side} {inputs} to {outputs}{added}, direct"),
+            (_, Kernel::Columns(_)) => format!("convolution {side}x{side} {inputs} to {outputs}{added}, by columns"),
             (_, Kernel::Bytes(_)) => format!("convolution {side}x{side} {inputs} to {outputs}, bytes"),
             (Make::Quantise, _) => "numbers to bytes".into(),
             (Make::Dequantise, _) => "bytes to numbers".into(),
@@ -189,10 +195,11 @@ impl Packed {
         [before, behind]
     }
 
-    /// Elements of scratch of the hungriest kernel.
-    pub(super) fn scratch(&self) -> usize {
-        let needs = self.kernels.iter().map(|kernel| match kernel {
+    /// Elements of scratch of the hungriest kernel for pictures of `width` pixels.
+    pub(super) fn scratch(&self, width: usize) -> usize {
+        let needs = self.kernels.iter().zip(&self.network.maps).map(|(kernel, map)| match kernel {
             Kernel::Winograd(kernel) => kernel.scratch(),
+            Kernel::Columns(kernel) => kernel.scratch(width * map.factor),
             _ => 0,
         });
         needs.max().unwrap_or(0)

@@ -89,7 +89,7 @@ impl Stream {
         let mut stream = Self {
             floats: Aligned::zeros(floats),
             bytes: Aligned::zeros(bytes),
-            scratch: Aligned::zeros(packed.scratch()),
+            scratch: Aligned::zeros(packed.scratch(size.width)),
             line: Aligned::zeros(line),
             rows: Vec::new(),
             terms: Vec::new(),
@@ -111,7 +111,7 @@ impl Stream {
         let (_, floats, bytes) = lay_out(packed, &Schedule::new(packed, size.height), size);
         let network = packed.network();
         let line = network.outputs.iter().map(|o| line(network, o, size)).max().unwrap_or(0) as u64;
-        4 * (floats as u64 + packed.scratch() as u64 + line) + bytes as u64
+        4 * (floats as u64 + packed.scratch(size.width) as u64 + line) + bytes as u64
     }
 
     /// The size that is planned for.

@@ -121,6 +121,24 @@ pub(crate) fn tangle() -> Network {
     Network { inputs: vec![3], maps, outputs: vec![first, second] }
 }
 
+/// Large kernels to a few channels, from planes and from blocks, with every activation and a sum.
+pub(crate) fn columns() -> Network {
+    let mut noise = Noise(15);
+    let mut maps = vec![map(3, 1, Make::Input(0), &[])];
+    let mut head = filter(&mut noise, 9, &[3], 3);
+    head.activation = Activation::Slopes(noise.list(3, 0.4));
+    maps.push(map(3, 1, Make::Convolve(head), &[0]));
+    let mut body = filter(&mut noise, 9, &[3], 20);
+    body.activation = Activation::Clip(-0.3, 0.5);
+    maps.push(map(20, 1, Make::Convolve(body), &[1]));
+    let mut tail = filter(&mut noise, 9, &[20, 3], 3);
+    (tail.activation, tail.add_first) = (Activation::Rectify, true);
+    maps.push(Map { add: Some(1), border: Border::Edge, ..map(3, 1, Make::Convolve(tail), &[2, 1]) });
+    maps.push(map(1, 1, Make::Convolve(filter(&mut noise, 5, &[3], 1)), &[3]));
+    let shuffle = PixelShuffle { factor: 1, planes: 1, channels_first: true };
+    Network { inputs: vec![3], maps, outputs: vec![Output { terms: vec![(4, Spread::Phases)], shuffle }] }
+}
+
 /// A picture for each input of `network`.
 pub(crate) fn pictures(network: &Network, size: Size) -> Vec<Vec<f32>> {
     let mut noise = Noise(3);

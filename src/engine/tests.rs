@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::testing::{byte_chain, chain, define, pictures, run, run_again, tangle};
+use super::testing::{byte_chain, chain, columns, define, pictures, run, run_again, tangle};
 use super::{Method, Packed, Stream};
 use crate::geometry::Size;
 use crate::kernel::Level;
@@ -14,7 +14,8 @@ fn furthest(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
 
 #[test]
 fn every_level_and_method_computes_what_the_network_says() {
-    for network in [chain(1, 16, 4, 4), chain(3, 24, 3, 2), chain(3, 8, 3, 3), chain(1, 50, 2, 4), tangle()] {
+    for network in [chain(1, 16, 4, 4), chain(3, 24, 3, 2), chain(3, 8, 3, 3), chain(1, 50, 2, 4), tangle(), columns()]
+    {
         for size in [Size::new(1, 1), Size::new(5, 3), Size::new(33, 18), Size::new(120, 9)] {
             let input = pictures(&network, size);
             let expected = define(&network, &input, size);
@@ -47,7 +48,7 @@ fn bytes_are_exactly_what_the_network_says_at_every_level() {
 
 #[test]
 fn levels_agree_bit_for_bit() {
-    for network in [chain(3, 24, 4, 4), tangle(), byte_chain(3, 24, 3, 4)] {
+    for network in [chain(3, 24, 4, 4), tangle(), columns(), byte_chain(3, 24, 3, 4)] {
         let size = Size::new(39, 22);
         let input = pictures(&network, size);
         for method in [Method::Direct, Method::Winograd] {
@@ -65,7 +66,7 @@ fn levels_agree_bit_for_bit() {
 
 #[test]
 fn any_band_of_rows_is_that_part_of_the_whole_and_a_stream_can_be_used_again() {
-    for network in [chain(3, 16, 5, 4), tangle(), byte_chain(1, 16, 5, 2)] {
+    for network in [chain(3, 16, 5, 4), tangle(), columns(), byte_chain(1, 16, 5, 2)] {
         let size = Size::new(21, 43);
         let input = pictures(&network, size);
         let packed = Arc::new(Packed::new(network.clone(), Level::best(), Method::Winograd));
@@ -106,7 +107,7 @@ fn bands_that_begin_deep_in_the_picture_keep_all_the_rows_that_are_read() {
 
 #[test]
 fn windows_that_are_aligned_and_overlap_by_the_halo_have_the_same_bits() {
-    for network in [chain(3, 16, 4, 4), byte_chain(1, 16, 4, 2), tangle()] {
+    for network in [chain(3, 16, 4, 4), byte_chain(1, 16, 4, 2), tangle(), columns()] {
         let packed = Arc::new(Packed::new(network.clone(), Level::best(), Method::Winograd));
         let (halo, align) = (packed.halo(), packed.alignment());
         let size = Size::new(2 * halo + 23, 2 * halo + 17);

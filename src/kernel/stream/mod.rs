@@ -9,6 +9,7 @@
 
 mod accumulate;
 mod bytes;
+mod columns;
 mod direct;
 mod dots;
 mod ends;
@@ -18,6 +19,7 @@ mod transforms;
 mod winograd;
 
 pub use bytes::{ByteFilter, ByteKernel, flip};
+pub use columns::Columns;
 pub use direct::Direct;
 pub use ends::{OutputRows, PixelShuffle, Term, take_row};
 pub use rows::{QuantiseRow, Quantum, combine_rows, dequantise_row, edge_row, repeat_row, shuffle_row};
@@ -124,6 +126,17 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// What becomes of one sum of `channel`.
+    fn of(&self, channel: usize, sum: f32) -> f32 {
+        match self {
+            Self::None => sum,
+            Self::Rectify => sum.max(0.0),
+            Self::Slopes(_) if sum > 0.0 => sum,
+            Self::Slopes(slopes) => sum * slopes.get(channel).copied().unwrap_or_default(),
+            Self::Clip(low, high) => sum.max(*low).min(*high),
+        }
+    }
+
     /// The same with slopes for whole vectors.
     fn padded(&self, to: usize) -> Self {
         match self {

@@ -133,19 +133,7 @@ pub fn combine_rows(arena: &mut [f32], from: &[Row], to: Row, shape: [usize; 2],
             for lane in 0..count {
                 let sum = from.iter().map(|row| arena[row.start + block * row.block + x * BLOCK + lane]);
                 let sum = sum.reduce(|a, b| a + b).unwrap_or_default();
-                let value = match activation {
-                    Activation::None => sum,
-                    Activation::Rectify => sum.max(0.0),
-                    Activation::Slopes(slopes) => {
-                        if sum > 0.0 {
-                            sum
-                        } else {
-                            sum * slopes.get(block * BLOCK + lane).copied().unwrap_or_default()
-                        }
-                    }
-                    Activation::Clip(low, high) => sum.max(*low).min(*high),
-                };
-                arena[to.start + block * to.block + x * BLOCK + lane] = value;
+                arena[to.start + block * to.block + x * BLOCK + lane] = activation.of(block * BLOCK + lane, sum);
             }
         }
     }
@@ -153,11 +141,21 @@ pub fn combine_rows(arena: &mut [f32], from: &[Row], to: Row, shape: [usize; 2],
 
 /// One of the rows that a row of phases becomes; `to` is as many times wider.
 pub fn shuffle_row(arena: &mut [f32], from: Row, to: Row, width: usize, shuffle: PixelShuffle, phase: usize) {
-    for plane in 0..shuffle.planes {
+    for first in (0..shuffle.planes).step_by(BLOCK) {
+        let count = (shuffle.planes - first).min(BLOCK);
         for i in 0..shuffle.factor {
-            let channel = shuffle.channel(plane, phase, i);
+            // A pixel's channels, which stand together where they go, one by one from where they are.
+            let mut places = [0; BLOCK];
+            for (lane, place) in places.iter_mut().enumerate().take(count) {
+                *place = from.place(shuffle.channel(first + lane, phase, i), 0);
+            }
             for x in 0..width {
-                arena[to.place(plane, x * shuffle.factor + i)] = arena[from.place(channel, x)];
+                let mut pixel = [0.0; BLOCK];
+                for (value, place) in pixel.iter_mut().zip(places) {
+                    *value = arena[place + x * BLOCK];
+                }
+                let start = to.place(first, x * shuffle.factor + i);
+                arena[start..start + BLOCK].copy_from_slice(&pixel);
             }
         }
     }
