@@ -49,9 +49,10 @@ impl Packed {
             }
             Make::Convolve(filter) => {
                 let planar = map.from.iter().all(|&from| planar[from]);
-                match Columns::pays(filter) {
-                    true => Kernel::Columns(Columns::new(level, filter, planar)),
-                    false => Kernel::Direct(Direct::new(level, filter, planar)),
+                if Columns::pays(filter) {
+                    Kernel::Columns(Columns::new(level, filter, planar))
+                } else {
+                    Kernel::Direct(Direct::new(level, filter, planar))
                 }
             }
             Make::ConvolveBytes(filter) => Kernel::Bytes(ByteKernel::new(level, filter)),

@@ -153,7 +153,7 @@ impl Enlarger {
         self.upscaler.run_codes(&[luma], &mut [luma_out], levels)?;
         let generator = begin.elapsed();
         self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
-        self.stages = FrameStages { generator, chroma: begin.elapsed() - generator };
+        self.stages = FrameStages { generator, chroma: begin.elapsed().saturating_sub(generator) };
         Ok(())
     }
 
@@ -176,7 +176,7 @@ impl Enlarger {
         self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
         let chroma = aside.elapsed();
         store(&self.large[0].data, bits, range.luma(bits), luma);
-        self.stages = FrameStages { generator: begin.elapsed() - chroma, chroma };
+        self.stages = FrameStages { generator: begin.elapsed().saturating_sub(chroma), chroma };
         Ok(())
     }
 

@@ -76,9 +76,10 @@ impl Columns {
                     value += scratch[places[column * self.outputs + o] + x * BLOCK];
                 }
                 let added = add.map_or(0.0, |add| arena[add + x * BLOCK]);
-                arena[out + x * BLOCK] = match self.add_first {
-                    true => self.activation.of(o, value + added),
-                    false => self.activation.of(o, value) + added,
+                arena[out + x * BLOCK] = if self.add_first {
+                    self.activation.of(o, value + added)
+                } else {
+                    self.activation.of(o, value) + added
                 };
             }
         }
