@@ -3,9 +3,10 @@
 
     pip install numpy onnxruntime [ncnn]
     cargo build --release
-    python3 benches/report.py models/*/model.onnx [MORE.onnx ...] [--ncnn DIR] [--peak-f32 GFLOPS] [--peak-int8 GOPS]
+    python3 benches/report.py models/*/model.onnx [MORE.onnx ...] [--ncnn DIR] [--gpu FILE] [--peak-f32 GFLOPS] [--peak-int8 GOPS]
 
-DIR holds NAME.param and NAME.bin for MODEL NAME.onnx (pnnx NAME.onnx fp16=0 makes them). The peaks are those of one core, from any
+DIR holds NAME.param and NAME.bin for MODEL NAME.onnx (pnnx NAME.onnx fp16=0 makes them). FILE holds a line for each run of
+`upres-host bench MODEL.onnx --size WxH --json` on a GPU host, with the same models and sizes. What benches/ARM.md says is taken over. The peaks are those of one core, from any
 program that measures them; with them the share of the peak that a whole frame reaches is printed. Multiply-adds are counted as in the
 plain convolution, so Winograd's f32 can pass the peak. A model of fixed size is timed at that size, others at --sizes.
 """
@@ -114,7 +115,25 @@ def row(options, model, size, threads, card):
     peak = options.peak_int8 if card["precision"] == "int8" else options.peak_f32
     cells.append(f"{rate:.0f}" + (f" ({100 * rate / peak:.0f} %)" if peak else ""))
     print(" | ".join(cells), file=sys.stderr, flush=True)
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cells) + " |", (label, size, statistics.median(own))
+
+
+def gpu_host(path, own):
+    """The best of ours on the CPU beside the GPU host's frames, as far as there are any."""
+    told = {}
+    for line in pathlib.Path(path).read_text().splitlines() if path else ():
+        run = json.loads(line)
+        if run["device"] == "cuda":
+            name = pathlib.Path(run["model"])
+            told[name.parent.name if name.stem == "model" else name.stem, run["size"]] = statistics.median(run["frame_ms"])
+    best = {}
+    for label, size, ms in own:
+        best[label, size] = min(ms, best.get((label, size), ms))
+    lines = ["| model | size | upres on this CPU, ms | candle on the GPU host, copies in and out counted, ms |", "|---|---|---|---|"]
+    for key, ms in best.items():
+        gpu = f"{told[key]:.2f}" if key in told else "not measured"
+        lines.append(f"| {key[0]} | {key[1]} | {ms:.2f} | {gpu} |")
+    return "\n".join(lines if told else ["On a GPU host: not measured."])
 
 
 def main():
@@ -127,17 +146,22 @@ def main():
     parser.add_argument("--frames", type=int, default=25)
     parser.add_argument("--peak-f32", type=float)
     parser.add_argument("--peak-int8", type=float)
+    parser.add_argument("--gpu")
     parser.add_argument("--output", default="benches/REPORT.md")
     options = parser.parse_args()
     import onnxruntime
 
-    rows = []
+    rows, own = [], []
     for model in options.models:
         card = answer("info", model)
         fixed = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()[0].shape[2:]
         sizes = [f"{fixed[1]}x{fixed[0]}"] if all(isinstance(n, int) for n in fixed) else options.sizes.split(",")
         for size in sizes:
-            rows += [row(options, model, size, int(threads), card["card"]) for threads in options.threads.split(",")]
+            for threads in options.threads.split(","):
+                line, mine = row(options, model, size, int(threads), card["card"])
+                rows.append(line)
+                own.append(mine)
+    arm = pathlib.Path("benches/ARM.md")
     head = ["model", "size", "threads", "upres, ms", "ONNX Runtime, ms", "ONNX Runtime / upres", "ncnn, ms", "ncnn / upres",
             "GOP/s a core" + (" (share of its peak)" if options.peak_f32 or options.peak_int8 else "")]
     command = " ".join(["python3", "benches/report.py", *(f"'{a}'" if " " in a else a for a in sys.argv[1:])])
@@ -148,9 +172,13 @@ Medians of {options.bursts} bursts in turn; ratios burst by burst, with the lowe
 
 | {' | '.join(head)} |
 |{'---|' * len(head)}
-""" + "\n".join(rows) + """
+""" + "\n".join(rows) + f"""
 
-On a GPU host: not measured. On ARM boards: not measured.
+## Against a GPU host
+
+{gpu_host(options.gpu, own)}
+
+{arm.read_text().strip() if arm.exists() else ""}
 """
     pathlib.Path(options.output).write_text(text)
     print(f"written: {options.output}")

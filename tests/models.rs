@@ -140,6 +140,24 @@ fn bench_prints_what_scripts_read() {
     assert_eq!((answer["threads"].as_u64(), answer["size"].as_str()), (Some(2), Some("40x30")));
 }
 
+#[test]
+fn bench_tells_what_every_layer_and_a_camera_frame_cost() {
+    let asked = ["bench", "-m", "small-x4", "--size", "40x30", "--frames", "2", "--layers", "--camera", "--json"];
+    let shown = upres(&asked);
+    assert!(shown.status.success(), "{shown:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let layers = answer["layers"].as_array().unwrap();
+    let work: u64 = layers.iter().map(|layer| layer["multiply_adds"].as_u64().unwrap()).sum();
+    // Base and first layer read one plane, the other five layers 16 channels; 3x3 taps, 16 outputs.
+    assert_eq!(work, (2 * 9 * 16 + 5 * 9 * 16 * 16) * 40 * 30, "{answer}");
+    assert!(layers.iter().all(|layer| layer["ms"].as_f64().is_some_and(|ms| ms > 0.0)), "{answer}");
+    for stage in ["unpack_ms", "generator_ms", "chroma_ms"] {
+        assert!(answer["camera"][stage].as_f64().is_some_and(|ms| ms > 0.0), "{stage}: {answer}");
+    }
+    let told = String::from_utf8(upres(&asked[..9]).stdout).unwrap();
+    assert!(told.contains("convolution 3x3 1 to 16, direct") && told.contains("unpacking YUYV"), "{told}");
+}
+
 /// A folder with one small ×2 model, and the arguments that name it.
 fn small_zoo() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
