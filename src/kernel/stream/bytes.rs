@@ -291,13 +291,15 @@ impl ByteKernel {
                 let channel = (group.first + v) * D::WIDTH;
                 let scale = self.scale.as_ptr().add(channel);
                 let to = arena.add(task.out.place(channel, x));
-                let (fours, rest) = sums.as_chunks::<4>();
-                for (p, [a, b, c, d]) in fours.iter().enumerate() {
-                    let to = to.add(4 * p * BLOCK);
-                    D::requantise_four([a[v], b[v], c[v], d[v]], scale, self.low, self.high, self.zero, to);
+                // Elsewhere a loop over fours would only move the sums to memory.
+                if D::BY_FOUR && P.is_multiple_of(4) {
+                    for (p, [a, b, c, d]) in sums.as_chunks::<4>().0.iter().enumerate() {
+                        let to = to.add(4 * p * BLOCK);
+                        D::requantise_four([a[v], b[v], c[v], d[v]], scale, self.low, self.high, self.zero, to);
+                    }
+                    continue;
                 }
-                let to = to.add(4 * fours.len() * BLOCK);
-                for (p, sums) in rest.iter().enumerate() {
+                for (p, sums) in sums.iter().enumerate() {
                     sums[v].requantise(scale, self.low, self.high, self.zero, to.add(p * BLOCK));
                 }
             }

@@ -3,8 +3,6 @@
 //! ARM multiplies signed by signed bytes only. There activations are kept with their top bit flipped, which is 128 less as a
 //! signed byte, and the bias makes up for it; see [`Dots::FLIP`].
 
-use super::BLOCK;
-
 /// A vector register of sums. Every method may only be called where the instructions behind it exist.
 pub(super) trait Dots: Copy {
     /// Lanes in a vector.
@@ -31,16 +29,11 @@ pub(super) trait Dots: Copy {
     unsafe fn dot_block<const P: usize, const V: usize>(_: &mut [[Self; V]; P], _: *const i8, _: *const u8) {}
     /// Writes `WIDTH` bytes: lanes times `scale`, held between `low` and `high`, rounded to nearest even, plus `zero`.
     unsafe fn requantise(self, scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8);
-    /// The same for four pixels that stand one after the other.
+    /// Whether there is a way of its own for four pixels: [`Self::requantise_four`].
+    const BY_FOUR: bool = false;
+    /// The same for four pixels that stand one after the other; only where [`Self::BY_FOUR`] says so.
     #[inline(always)]
-    unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            for (p, sums) in sums.into_iter().enumerate() {
-                sums.requantise(scale, low, high, zero, to.add(p * BLOCK));
-            }
-        }
-    }
+    unsafe fn requantise_four(_: [Self; 4], _: *const f32, _: f32, _: f32, _: i32, _: *mut u8) {}
 }
 
 /// Four lanes of plain Rust: the definition.

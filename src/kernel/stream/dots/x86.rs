@@ -188,6 +188,7 @@ impl Dots for Vnni512 {
         // SAFETY: see above.
         unsafe { requantise_512(self.0, scale, low, high, zero, to) }
     }
+    const BY_FOUR: bool = true;
     #[inline(always)]
     unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
         let [a, b, c, d] = sums;
@@ -238,6 +239,7 @@ impl Dots for Wide512 {
         // SAFETY: see above.
         unsafe { requantise_512(self.0, scale, low, high, zero, to) }
     }
+    const BY_FOUR: bool = true;
     #[inline(always)]
     unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
         let [a, b, c, d] = sums;
