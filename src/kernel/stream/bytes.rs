@@ -287,22 +287,12 @@ impl ByteKernel {
                     }
                 }
             }
-            for v in 0..V {
-                let channel = (group.first + v) * D::WIDTH;
-                let scale = self.scale.as_ptr().add(channel);
-                let to = arena.add(task.out.place(channel, x));
-                // Elsewhere a loop over fours would only move the sums to memory.
-                if D::BY_FOUR && P.is_multiple_of(4) {
-                    for (p, [a, b, c, d]) in sums.as_chunks::<4>().0.iter().enumerate() {
-                        let to = to.add(4 * p * BLOCK);
-                        D::requantise_four([a[v], b[v], c[v], d[v]], scale, self.low, self.high, self.zero, to);
-                    }
-                    continue;
-                }
-                for (p, sums) in sums.iter().enumerate() {
-                    sums[v].requantise(scale, self.low, self.high, self.zero, to.add(p * BLOCK));
-                }
+            let scale = self.scale.as_ptr().add(group.first * D::WIDTH);
+            let mut places = [arena; V];
+            for (v, place) in places.iter_mut().enumerate() {
+                *place = arena.add(task.out.place((group.first + v) * D::WIDTH, x));
             }
+            D::requantise_all(&sums, scale, [self.low, self.high], self.zero, places);
         }
     }
 }

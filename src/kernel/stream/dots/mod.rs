@@ -3,6 +3,8 @@
 //! ARM multiplies signed by signed bytes only. There activations are kept with their top bit flipped, which is 128 less as a
 //! signed byte, and the bias makes up for it; see [`Dots::FLIP`].
 
+use super::BLOCK;
+
 /// A vector register of sums. Every method may only be called where the instructions behind it exist.
 pub(super) trait Dots: Copy {
     /// Lanes in a vector.
@@ -29,11 +31,29 @@ pub(super) trait Dots: Copy {
     unsafe fn dot_block<const P: usize, const V: usize>(_: &mut [[Self; V]; P], _: *const i8, _: *const u8) {}
     /// Writes `WIDTH` bytes: lanes times `scale`, held between `low` and `high`, rounded to nearest even, plus `zero`.
     unsafe fn requantise(self, scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8);
-    /// Whether there is a way of its own for four pixels: [`Self::requantise_four`].
-    const BY_FOUR: bool = false;
-    /// The same for four pixels that stand one after the other; only where [`Self::BY_FOUR`] says so.
+    /// The same for `V` vectors, each with its place, of `P` pixels that stand one after the other.
     #[inline(always)]
-    unsafe fn requantise_four(_: [Self; 4], _: *const f32, _: f32, _: f32, _: i32, _: *mut u8) {}
+    unsafe fn requantise_all<const P: usize, const V: usize>(
+        sums: &[[Self; V]; P],
+        scale: *const f32,
+        [low, high]: [f32; 2],
+        zero: i32,
+        places: [*mut u8; V],
+    ) {
+        // A copy to be counted through: what is indexed by a counter stands in memory, and the sums must stay in registers.
+        let mut copy = [[sums[0][0]; V]; P];
+        for (copy, sums) in copy.iter_mut().zip(sums) {
+            for (copy, sum) in copy.iter_mut().zip(sums) {
+                *copy = *sum;
+            }
+        }
+        for (v, to) in places.into_iter().enumerate() {
+            for (p, sums) in copy.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { sums[v].requantise(scale.add(v * Self::WIDTH), low, high, zero, to.add(p * BLOCK)) }
+            }
+        }
+    }
 }
 
 /// Four lanes of plain Rust: the definition.

@@ -1,5 +1,6 @@
 //! AVX2, AVX-VNNI, AVX-512 and AVX512-VNNI.
 
+use super::super::BLOCK;
 use super::Dots;
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_packs_epi32, _mm_packus_epi16, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi32,
@@ -59,7 +60,7 @@ unsafe fn requantise_512(sums: __m512i, scale: *const f32, low: f32, high: f32, 
 /// # Safety
 /// AVX-512BW exists; the pointers cover 16 lanes and four pixels.
 #[inline(always)]
-unsafe fn requantise_512_four(sums: [__m512i; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
+unsafe fn requantise_512_four(sums: [__m512i; 4], scale: *const f32, [low, high]: [f32; 2], zero: i32, to: *mut u8) {
     // SAFETY: the caller's promise.
     unsafe {
         let [a, b, c, d] = sums;
@@ -188,12 +189,28 @@ impl Dots for Vnni512 {
         // SAFETY: see above.
         unsafe { requantise_512(self.0, scale, low, high, zero, to) }
     }
-    const BY_FOUR: bool = true;
     #[inline(always)]
-    unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
-        let [a, b, c, d] = sums;
-        // SAFETY: see above.
-        unsafe { requantise_512_four([a.0, b.0, c.0, d.0], scale, low, high, zero, to) }
+    unsafe fn requantise_all<const P: usize, const V: usize>(
+        sums: &[[Self; V]; P],
+        scale: *const f32,
+        range: [f32; 2],
+        zero: i32,
+        places: [*mut u8; V],
+    ) {
+        for (v, to) in places.into_iter().enumerate() {
+            let (fours, rest) = sums.as_chunks::<4>();
+            // SAFETY: see above.
+            unsafe {
+                let scale = scale.add(v * Self::WIDTH);
+                for (p, [a, b, c, d]) in fours.iter().enumerate() {
+                    let sums = [a[v].0, b[v].0, c[v].0, d[v].0];
+                    requantise_512_four(sums, scale, range, zero, to.add(4 * p * BLOCK));
+                }
+                for (p, sums) in rest.iter().enumerate() {
+                    sums[v].requantise(scale, range[0], range[1], zero, to.add((4 * fours.len() + p) * BLOCK));
+                }
+            }
+        }
     }
 }
 
@@ -239,11 +256,27 @@ impl Dots for Wide512 {
         // SAFETY: see above.
         unsafe { requantise_512(self.0, scale, low, high, zero, to) }
     }
-    const BY_FOUR: bool = true;
     #[inline(always)]
-    unsafe fn requantise_four(sums: [Self; 4], scale: *const f32, low: f32, high: f32, zero: i32, to: *mut u8) {
-        let [a, b, c, d] = sums;
-        // SAFETY: see above.
-        unsafe { requantise_512_four([a.0, b.0, c.0, d.0], scale, low, high, zero, to) }
+    unsafe fn requantise_all<const P: usize, const V: usize>(
+        sums: &[[Self; V]; P],
+        scale: *const f32,
+        range: [f32; 2],
+        zero: i32,
+        places: [*mut u8; V],
+    ) {
+        for (v, to) in places.into_iter().enumerate() {
+            let (fours, rest) = sums.as_chunks::<4>();
+            // SAFETY: see above.
+            unsafe {
+                let scale = scale.add(v * Self::WIDTH);
+                for (p, [a, b, c, d]) in fours.iter().enumerate() {
+                    let sums = [a[v].0, b[v].0, c[v].0, d[v].0];
+                    requantise_512_four(sums, scale, range, zero, to.add(4 * p * BLOCK));
+                }
+                for (p, sums) in rest.iter().enumerate() {
+                    sums[v].requantise(scale, range[0], range[1], zero, to.add((4 * fours.len() + p) * BLOCK));
+                }
+            }
+        }
     }
 }
