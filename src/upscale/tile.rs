@@ -179,6 +179,23 @@ struct Bands {
     alignment: usize,
 }
 
+impl Bands {
+    /// The first row of band `i` of a picture of `height` rows. Every band but the first also makes some of the rows above it,
+    /// fewer from layer to layer, which is the work of about a third of the halo; so the first one is that much higher.
+    fn cut(self, i: usize, height: usize) -> usize {
+        let extra = self.halo / 3;
+        match i {
+            0 => 0,
+            i if i == self.count => height,
+            i => {
+                let work = (height + extra * (self.count - 1)) as u64;
+                let even = (i as u64 * work / self.count as u64) as usize;
+                (even - (i - 1) * extra) / self.alignment * self.alignment
+            }
+        }
+    }
+}
+
 /// Low-resolution pixels of a band at most, unless its halo is large beside it: what is made of them has to be held.
 const BAND_PIXELS: usize = 1 << 18;
 /// Fewest rows of a band that are worth a thread.
@@ -306,7 +323,8 @@ impl Grid {
         match self.bands {
             None => self.window().height,
             Some(bands) => {
-                let rows = self.down.length.div_ceil(bands.count) + bands.alignment - 1;
+                // The first band has the most rows.
+                let rows = bands.cut(1, self.down.length) + bands.alignment;
                 (rows + 2 * bands.halo).min(self.down.length)
             }
         }
@@ -346,11 +364,7 @@ impl Grid {
 
     fn band(&self, bands: Bands, index: usize) -> Tile {
         let picture = self.picture();
-        let cut = |i: usize| match i {
-            i if i == bands.count => picture.height,
-            i => (i as u64 * picture.height as u64 / bands.count as u64) as usize / bands.alignment * bands.alignment,
-        };
-        let (from, to) = (cut(index), cut(index + 1));
+        let (from, to) = (bands.cut(index, picture.height), bands.cut(index + 1, picture.height));
         let (top, bottom) = (from.saturating_sub(bands.halo), (to + bands.halo).min(picture.height));
         Tile {
             window: Rect::new(0, top, Size::new(picture.width, bottom - top)),

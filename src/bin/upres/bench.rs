@@ -32,9 +32,9 @@ pub(crate) struct Args {
     /// Frames that are timed
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     frames: u32,
-    /// Frames before those, which are not
-    #[arg(long, default_value_t = 3)]
-    warmup: u32,
+    /// Frames before those, which are not [default: 3 at least, and a tenth of a second]
+    #[arg(long)]
+    warmup: Option<u32>,
     /// Time every layer of the network too, on one thread
     #[arg(long)]
     layers: bool,
@@ -126,12 +126,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn frames(args: &Args, upscaler: &mut PlaneUpscaler, input: &[Plane], name: &str) -> Result<Times> {
     let mut output = vec![Plane::new(upscaler.target()); input.len()];
     let mut times = Times::default();
-    for frame in 0..args.warmup.saturating_add(args.frames) {
+    warm(args.warmup, || upscaler.run(input, &mut output))?;
+    for _ in 0..args.frames {
         let begin = Instant::now();
         upscaler.run(input, &mut output)?;
-        if frame >= args.warmup {
-            times.push(begin.elapsed(), upscaler.stages());
-        }
+        times.push(begin.elapsed(), upscaler.stages());
     }
     if !output.iter().flat_map(|p| &p.data).all(|v| v.is_finite()) {
         return Err(Error::model(format!("'{name}' makes numbers that are not finite")));
@@ -151,18 +150,26 @@ fn camera(args: &Args, generator: Arc<dyn Generator>, size: Size, tiles: &TileOp
     let mut large = vec![0; enlarger.output().frame_bytes()];
     let [mut unpack, mut generator, mut chroma] = [(); 3].map(|()| Vec::new());
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
-    for frame in 0..args.warmup.saturating_add(args.frames) {
+    warm(args.warmup, || enlarger.run(&planar, &mut large))?;
+    for _ in 0..args.frames {
         let begin = Instant::now();
         unpack_yuyv(&packed, &mut planar);
-        let unpacked = begin.elapsed();
+        unpack.push(ms(begin.elapsed()));
         enlarger.run(&planar, &mut large)?;
-        if frame >= args.warmup {
-            unpack.push(ms(unpacked));
-            generator.push(ms(enlarger.stages().generator));
-            chroma.push(ms(enlarger.stages().chroma));
-        }
+        generator.push(ms(enlarger.stages().generator));
+        chroma.push(ms(enlarger.stages().chroma));
     }
     Ok(CameraTimes { unpack: median(&unpack), generator: median(&generator), chroma: median(&chroma) })
+}
+
+/// Runs `frame` as often as is asked, or until the threads have found their cores.
+fn warm(frames: Option<u32>, mut frame: impl FnMut() -> Result<()>) -> Result<()> {
+    let (begin, mut done) = (Instant::now(), 0);
+    while frames.map_or(done < 3 || begin.elapsed() < Duration::from_millis(100), |frames| done < frames) {
+        frame()?;
+        done += 1;
+    }
+    Ok(())
 }
 
 /// Repeatable noise: nothing in it is easy.
