@@ -125,3 +125,43 @@ fn what_cannot_be_exported_is_named_and_leaves_nothing() {
         assert!(!output.exists());
     }
 }
+
+/// Both ends in one file: strength 0 is the other file, 1 the file itself, and `--alpha` gives at export what `--strength`
+/// gives on the device.
+#[test]
+fn two_ends_travel_in_one_file() {
+    let folder = TempDir::new().unwrap();
+    let sharp = saved(folder.path());
+    let sure = folder.path().join("sure.safetensors");
+    let mut other = chain();
+    other.layers.iter_mut().flat_map(|layer| &mut layer.weight).for_each(|weight| *weight *= 0.5);
+    std::fs::write(&sure, other.to_bytes(&Recipe::new()).unwrap()).unwrap();
+    let from = sure.to_str().unwrap();
+    let model = |name: &str, weights: &Path, more: &[&str]| {
+        let output = folder.path().join(name);
+        let done = export(weights, &output, more);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        output.join("model.onnx")
+    };
+    let run = |path: &Path, strength: Option<f32>| {
+        let generator = TractGenerator::open(path, &Overrides { strength, ..Overrides::default() }).unwrap();
+        let input: Vec<f32> = (0..48).map(|i| (i * 5 % 7) as f32 / 6.0).collect();
+        let mut output = vec![0.0; 48 * 9];
+        generator.plan(Size::new(8, 6)).unwrap().run(&input, &mut output).unwrap();
+        output
+    };
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    let both = model("both", &sharp, &["--from", from]);
+    assert!(TractGenerator::open(&both, &Overrides::default()).unwrap().can_blend());
+    let half = model("half", &sharp, &["--from", from, "--alpha", "0.5"]);
+    assert!(!TractGenerator::open(&half, &Overrides::default()).unwrap().can_blend());
+    assert!(near(&run(&both, None), &run(&model("sharp", &sharp, &[]), None)));
+    assert!(near(&run(&both, Some(0.0)), &run(&model("sure", &sure, &[]), None)));
+    assert!(near(&run(&both, Some(0.5)), &run(&half, None)));
+    assert!(!near(&run(&both, Some(0.5)), &run(&both, None)));
+    let refused = Overrides { strength: Some(0.5), ..Overrides::default() };
+    let message = TractGenerator::open(&half, &refused).err().unwrap().to_string();
+    assert!(message.contains("one strength only"), "{message}");
+    let refused = export(&sharp, &folder.path().join("x"), &["--from", from, "--alpha", "2"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("between 0 and 1"));
+}

@@ -6,6 +6,7 @@ mod icc;
 mod input;
 mod jpeg;
 mod limits;
+mod memory;
 mod orientation;
 mod output;
 mod plain;
@@ -25,6 +26,7 @@ use std::path::Path;
 
 pub use format::{EncodeOptions, Format, Subsampling, TiffCompression};
 pub use limits::Limits;
+pub use memory::Memory;
 pub use output::encoder_bytes;
 
 /// What is known of a picture before its first row is read.

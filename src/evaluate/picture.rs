@@ -1,12 +1,10 @@
 //! Pictures as the benchmarks hold them: 8 bits, red, green and blue, whole in memory.
 
-use crate::codec::{self, EncodeOptions, Format, Metadata, PictureInfo, RowSource};
+use crate::codec::{self, EncodeOptions, Format, Memory, Metadata, PictureInfo, RowSource};
 use crate::error::{Error, Result};
 use crate::frame::{Depth, Layout, Plane};
 use crate::geometry::{Rect, Size};
 use crate::metric::{Meter, Scores};
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An 8-bit picture; a grey one has three equal channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +73,7 @@ impl Picture {
             sink.write_row(&self.row(y).collect::<Vec<_>>())?;
         }
         sink.finish()?;
-        Ok(std::mem::take(&mut file.bytes()))
+        Ok(file.take())
     }
 
     /// What a source of this picture says about itself.
@@ -87,27 +85,6 @@ impl Picture {
     pub fn row(&self, y: usize) -> impl Iterator<Item = f32> {
         let stride = self.size.width * 3;
         self.rgb[y * stride..][..stride].iter().map(|&x| f32::from(x) / 255.0)
-    }
-}
-
-/// A file in memory that can be read after its writer is gone.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Memory {
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Write for Memory {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

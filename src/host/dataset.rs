@@ -98,7 +98,7 @@ fn missed(value: i16) -> f32 {
 }
 
 /// The picture at `path` as interleaved 8-bit red, green and blue; alpha is left out.
-fn read_rgb8(path: &Path) -> Result<(Size, Vec<u8>)> {
+pub(super) fn read_rgb8(path: &Path) -> Result<(Size, Vec<u8>)> {
     let mut source = codec::open(path, &codec::Limits::default())?;
     let (size, layout) = (source.info().size, source.info().layout);
     let mut row = vec![0.0; size.width * layout.channels()];
@@ -114,7 +114,7 @@ fn read_rgb8(path: &Path) -> Result<(Size, Vec<u8>)> {
 }
 
 /// Every picture file under `folder`, sorted, so that a seed means the same batches everywhere.
-fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -200,7 +200,7 @@ impl Dataset {
 }
 
 /// Where pixel (x, y) of a turned square of `side` comes from: bit 0 mirrors, bit 1 flips, bit 2 transposes.
-fn oriented(orientation: usize, side: usize, x: usize, y: usize) -> (usize, usize) {
+pub(super) fn oriented(orientation: usize, side: usize, x: usize, y: usize) -> (usize, usize) {
     let x = if orientation & 1 == 1 { side - 1 - x } else { x };
     let y = if orientation & 2 == 2 { side - 1 - y } else { y };
     if orientation & 4 == 4 { (y, x) } else { (x, y) }

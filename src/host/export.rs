@@ -10,6 +10,7 @@ use crate::geometry::Size;
 use crate::host::chain::{Chain, Recipe};
 use crate::host::integer::IntegerChain;
 use crate::onnx::build::GraphBuilder;
+use crate::onnx::proto::{ModelProto, StringStringEntryProto};
 use crate::onnx::{self, Limits};
 use crate::session::{Overrides, TractGenerator, digest};
 use crate::upscale::Generator;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub mod graph;
+mod network;
 
 pub use graph::Form;
 
@@ -49,10 +51,16 @@ impl Artefact {
         Self::new(graph::int8(chain, form), card)
     }
 
-    fn new(mut graph: GraphBuilder, mut card: Card) -> Result<Self> {
+    fn new(graph: GraphBuilder, card: Card) -> Result<Self> {
+        Self::of(graph.finish(), card)
+    }
+
+    /// A model with its card put inside.
+    fn of(mut model: ModelProto, mut card: Card) -> Result<Self> {
         card.validate()?;
-        graph.metadata(METADATA_KEY, &card.to_json()?);
-        let model = graph.finish().to_bytes();
+        let entry = StringStringEntryProto { key: METADATA_KEY.into(), value: card.to_json()? };
+        model.metadata_props.insert(0, entry);
+        let model = model.to_bytes();
         card.digest = digest(&model);
         Ok(Self { model, card })
     }

@@ -7,9 +7,9 @@
 use crate::error::{Error, Result};
 use crate::host::chain::{Chain, Layer};
 use crate::host::chain_loss::{Precision, chain_loss};
-use crate::host::convolution::convolve;
 use crate::host::dataset::Batch;
 use crate::host::loss::Loss;
+use crate::host::ops::convolve;
 use crate::host::random::Random;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -282,7 +282,7 @@ impl Net {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
             let (weight, bias) = layer.merge()?;
-            x = convolve(&x, &weight, &bias, i + 1 < self.layers.len(), i > 0)?;
+            x = convolve(&x, &weight, &bias, (i + 1 < self.layers.len()).then_some(0.0))?;
         }
         Ok(x)
     }

@@ -41,12 +41,14 @@ pub struct Adam {
     pub step: u64,
     /// Final decay of the moving average.
     pub decay: f64,
+    /// β₁ and β₂.
+    pub betas: [f64; 2],
     /// For each variable: first moment, second moment, moving average.
     pub state: Vec<[Vec<f32>; 3]>,
 }
 
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.99;
+/// β₁ and β₂ where nothing else is said.
+const BETAS: [f64; 2] = [0.9, 0.99];
 const EPSILON: f64 = 1e-8;
 
 impl Adam {
@@ -56,7 +58,13 @@ impl Adam {
             let values = var.flatten_all()?.to_vec1::<f32>()?;
             Ok([vec![0.0; values.len()], vec![0.0; values.len()], values])
         });
-        Ok(Self { step: 0, decay, state: state.collect::<Result<_>>()? })
+        Ok(Self { step: 0, decay, betas: BETAS, state: state.collect::<Result<_>>()? })
+    }
+
+    /// The same with other β₁ and β₂.
+    #[must_use]
+    pub fn with_betas(self, betas: [f64; 2]) -> Self {
+        Self { betas, ..self }
     }
 
     /// One update of `variables` (in the order given to [`Adam::new`]) by their gradients; a variable without one is kept.
@@ -68,9 +76,10 @@ impl Adam {
     ) -> Result<()> {
         self.step += 1;
         let n = self.step as f64;
-        let (correct1, correct2) = (1.0 - BETA1.powf(n), 1.0 - BETA2.powf(n));
+        let [beta1, beta2] = self.betas;
+        let (correct1, correct2) = (1.0 - beta1.powf(n), 1.0 - beta2.powf(n));
         let decay = self.decay.min((1.0 + n) / (10.0 + n)) as f32;
-        let (b1, b2) = (BETA1 as f32, BETA2 as f32);
+        let (b1, b2) = (beta1 as f32, beta2 as f32);
         let (pace, scale) = ((rate / correct1) as f32, (1.0 / correct2.sqrt()) as f32);
         for (var, [first, second, average]) in variables.zip(&mut self.state) {
             let Some(gradient) = gradients.get(var.as_tensor()) else { continue };

@@ -1,22 +1,27 @@
-//! Trained weights from either kind of file: a merged chain, or a checkpoint of training.
+//! Trained weights from any kind of file: a merged chain, a checkpoint of training, or a luma network for cameras that a
+//! recipe trained.
 
 use crate::error::{Kind, Result};
 use crate::host::chain::{Chain, Recipe};
 use crate::host::checkpoint::Run;
+use crate::host::recipe::Finished;
 use candle_core::Device;
 use std::path::Path;
 
-/// Reads a merged chain, or merges the averaged weights of a checkpoint.
+/// Reads a chain: merged, from the averaged weights of a checkpoint, or from the network `edge` on luma.
 ///
 /// # Errors
-/// Where the file is neither.
+/// Where the file is none of these.
 pub fn load(path: &Path) -> Result<(Chain, Recipe)> {
     let neither = match Chain::load(path) {
         Err(error) if error.kind() == Kind::Model => error,
         other => return other,
     };
-    let Ok(run) = Run::load(path, &Device::Cpu) else { return Err(neither) };
-    Ok((run.averaged()?.merge()?, run.description()))
+    if let Ok(run) = Run::load(path, &Device::Cpu) {
+        return Ok((run.averaged()?.merge()?, run.description()));
+    }
+    let by_recipe = Finished::load(path).ok().and_then(|finished| Some((finished.chain()?, finished.training)));
+    by_recipe.ok_or(neither)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Extents of a same-padded, stride-1 convolution.
+/// Extents of a convolution, padded with zeros on every side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Dims {
     batch: usize,
@@ -22,20 +22,24 @@ struct Dims {
     side: usize,
     height: usize,
     width: usize,
+    stride: usize,
+    padding: usize,
 }
 
 impl Dims {
-    fn new(x: &Shape, weight: &Shape) -> Result<Self> {
+    fn new(x: &Shape, weight: &Shape, stride: usize, padding: usize) -> Result<Self> {
         let (batch, inputs, height, width) = x.dims4()?;
         let (outputs, weight_inputs, side, side2) = weight.dims4()?;
-        if inputs != weight_inputs || side != side2 || side % 2 == 0 || batch * height * width == 0 {
+        let fits = height.min(width) + 2 * padding >= side && stride > 0;
+        if inputs != weight_inputs || side != side2 || batch * side == 0 || !fits {
             bail!("convolution of {x:?} by {weight:?} does not fit");
         }
-        Ok(Self { batch, inputs, outputs, side, height, width })
+        Ok(Self { batch, inputs, outputs, side, height, width, stride, padding })
     }
 
-    fn output(&self) -> Shape {
-        Shape::from((self.batch, self.outputs, self.height, self.width))
+    fn output(&self) -> [usize; 4] {
+        let across = |extent| (extent + 2 * self.padding - self.side) / self.stride + 1;
+        [self.batch, self.outputs, across(self.height), across(self.width)]
     }
 }
 
@@ -71,32 +75,34 @@ struct Operands {
 
 impl Operands {
     fn new(library: &Arc<Cudnn>, dims: &Dims) -> Result<Self> {
-        let [batch, inputs, outputs, side, height, width] =
-            [dims.batch, dims.inputs, dims.outputs, dims.side, dims.height, dims.width].map(|extent| extent as i32);
+        let [batch, inputs, outputs, side, height, width, stride, padding] =
+            [dims.batch, dims.inputs, dims.outputs, dims.side, dims.height, dims.width, dims.stride, dims.padding]
+                .map(|extent| extent as i32);
         let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
         let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
         Ok(Self {
-            conv: library.create_conv2d::<f32>([side / 2; 2], [1, 1], [1, 1], mode)?,
+            conv: library.create_conv2d::<f32>([padding; 2], [stride; 2], [1, 1], mode)?,
             x: library.create_4d_tensor::<f32>(format, [batch, inputs, height, width])?,
             weight: library.create_4d_filter::<f32>(format, [outputs, inputs, side, side])?,
-            y: library.create_4d_tensor::<f32>(format, [batch, outputs, height, width])?,
+            y: library.create_4d_tensor::<f32>(format, dims.output().map(|extent| extent as i32))?,
         })
     }
 }
 
-/// `y = conv(x, w)`; the gradient of x only where it is wanted.
+/// `y = conv(x, w)`; gradients only of what candle tracks.
 #[derive(Debug, Clone, Copy)]
 struct Convolution {
-    input_gradient: bool,
+    stride: usize,
+    padding: usize,
 }
 
-/// Convolves `x` `[batch, inputs, height, width]` with `weight` `[outputs, inputs, side, side]`, same-padded, both f32 on
-/// one GPU. Without `input_gradient` nothing flows back into `x`.
+/// Convolves `x` `[batch, inputs, height, width]` with `weight` `[outputs, inputs, side, side]`, `padding` zeros around x,
+/// at every `stride`th place, both f32 on one GPU.
 ///
 /// # Errors
 /// Where shapes do not fit or the GPU fails.
-pub fn convolve(x: &Tensor, weight: &Tensor, input_gradient: bool) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&weight.contiguous()?, Convolution { input_gradient })
+pub fn convolve(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    x.contiguous()?.apply_op2(&weight.contiguous()?, Convolution { stride, padding })
 }
 
 fn view<'a>(storage: &'a CudaStorage, layout: &Layout) -> Result<CudaView<'a, f32>> {
@@ -184,9 +190,9 @@ impl CustomOp2 for Convolution {
         weight: &CudaStorage,
         weight_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        let dims = Dims::new(x_layout.shape(), weight_layout.shape())?;
+        let dims = Dims::new(x_layout.shape(), weight_layout.shape(), self.stride, self.padding)?;
         let operands = (&view(x, x_layout)?, &view(weight, weight_layout)?);
-        let (device, shape) = (&x.device, dims.output());
+        let (device, shape) = (&x.device, Shape::from(dims.output().to_vec()));
         let run = |library: &RefCell<Library>| {
             library.borrow_mut().run(Pass::Forward, device, &dims, operands, shape.elem_count())
         };
@@ -194,7 +200,7 @@ impl CustomOp2 for Convolution {
     }
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dims = Dims::new(x.shape(), weight.shape())?;
+        let dims = Dims::new(x.shape(), weight.shape(), self.stride, self.padding)?;
         let Device::Cuda(device) = x.device() else { bail!("this convolution is for the GPU") };
         let tensors = [x.contiguous()?, weight.contiguous()?, dy.contiguous()?];
         let [x_data, weight_data, dy_data] = tensors.each_ref().map(Tensor::storage_and_layout);
@@ -215,11 +221,9 @@ impl CustomOp2 for Convolution {
             let mut run = |pass, operands, like: &Tensor| -> Result<Tensor> {
                 Ok(tensor(library.run(pass, device, &dims, operands, like.elem_count())?, like.shape()))
             };
-            let dx = match self.input_gradient {
-                true => Some(run(Pass::Data, (&weight_view, &dy_view), x)?),
-                false => None,
-            };
-            Ok((dx, Some(run(Pass::Filter, (&x_view, &dy_view), weight)?)))
+            let dx = if x.track_op() { Some(run(Pass::Data, (&weight_view, &dy_view), x)?) } else { None };
+            let dw = if weight.track_op() { Some(run(Pass::Filter, (&x_view, &dy_view), weight)?) } else { None };
+            Ok((dx, dw))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! ONNX files as data: reading with limits, writing, and working out what a graph is.
 
 mod analyse;
+pub mod blend;
 pub mod build;
 mod hints;
 mod infer;

@@ -7,13 +7,14 @@
 //! for. An output pixel must not depend on the size of the tile it was computed in, so the lowerings that tract chooses by
 //! size are held to one (see `engine.rs`).
 
+mod brought;
 mod engine;
 mod footprint;
 mod island;
 mod probe;
 mod whole;
 
-use crate::card::{Card, Colour, METADATA_KEY, Tiling};
+use crate::card::{Card, Colour, Tiling};
 use crate::engine::{Island, Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -22,10 +23,10 @@ use crate::kernel::Level;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, Analysis, Limits};
 use crate::upscale::{Footing, Generator, Plan};
+use brought::{apply, checked_against, embedded_card, worked_out};
 use engine::{Engine, Prepared};
 use island::Ready;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use whole::{WholePlan, map_times};
@@ -49,6 +50,8 @@ pub struct Overrides {
     pub cpu: Option<Level>,
     /// What runs the network.
     pub runner: Runner,
+    /// How far the weights are from the model's other end (0) to its own (1), where it brings one.
+    pub strength: Option<f32>,
 }
 
 /// What runs a network.
@@ -98,7 +101,10 @@ impl TractGenerator {
     /// # Errors
     /// As [`TractGenerator::open`].
     pub fn from_bytes(name: &str, bytes: &[u8], overrides: &Overrides, limits: Limits) -> Result<Self> {
-        let model = onnx::read(bytes, &limits)?;
+        let mut model = onnx::read(bytes, &limits)?;
+        if let Some(strength) = overrides.strength {
+            onnx::blend::blend(&mut model, strength)?;
+        }
         let mut analysis = onnx::analyse(&model, &limits)?;
         let level = overrides.cpu.unwrap_or_else(Level::best);
         let mut recognised = match overrides.runner {
@@ -157,6 +163,11 @@ impl TractGenerator {
     /// Whether the engine runs all of the network.
     pub fn is_whole(&self) -> bool {
         self.whole.is_some()
+    }
+
+    /// Whether the model brings another end, so that [`Overrides::strength`] can be set.
+    pub fn can_blend(&self) -> bool {
+        onnx::blend::can_blend(&self.model)
     }
 
     /// The instructions that the engine uses.
@@ -311,86 +322,6 @@ impl TractPlan {
 
 const fn enlarged(size: Size, scale: usize) -> Size {
     Size::new(size.width * scale, size.height * scale)
-}
-
-/// The card in the model's metadata, if it brings one.
-fn embedded_card(model: &ModelProto) -> Result<Option<Card>> {
-    let entry = model.metadata_props.iter().find(|p| p.key == METADATA_KEY);
-    entry.map(|p| Card::from_json(&p.value)).transpose()
-}
-
-/// A card that says what the graph says.
-fn worked_out(name: &str, analysis: &Analysis) -> Card {
-    Card {
-        name: name.into(),
-        scale: analysis.scale.unwrap_or(1),
-        colour: analysis.colour,
-        range: [0.0, 1.0],
-        tiling: analysis.tiling.clone(),
-        precision: analysis.precision,
-        parameters: analysis.parameters,
-        mac_per_pixel: analysis.mac_per_pixel,
-        fixed_size: analysis.fixed_size.map(|s| [s.width, s.height]),
-        min_side: analysis.min_side,
-        multiple: analysis.multiple,
-        digest: String::new(),
-        training: BTreeMap::new(),
-        scores: BTreeMap::new(),
-    }
-}
-
-/// Holds a card from the metadata against the graph: a card that promises more than the graph keeps is refused.
-fn checked_against(mut card: Card, analysis: &Analysis) -> Result<Card> {
-    let complain = |what: String| {
-        Err(Error::model(format!("the model's card does not fit its graph: {what}"))
-            .fix("export the model again, or remove the card"))
-    };
-    if analysis.scale.is_some_and(|scale| scale != card.scale) {
-        return complain(format!("it says ×{}, the graph is ×{}", card.scale, analysis.scale.unwrap_or(0)));
-    }
-    if card.colour != analysis.colour {
-        return complain("it takes another number of planes".into());
-    }
-    if card.precision != analysis.precision {
-        return complain(format!("it says {:?}, the graph is {:?}", card.precision, analysis.precision));
-    }
-    match (&card.tiling, &analysis.tiling) {
-        (Tiling::Halo(said), Tiling::Halo(found)) if said < found => {
-            return complain(format!("it says a halo of {said} pixels, the graph looks {found} pixels far"));
-        }
-        (Tiling::Halo(_), Tiling::Whole(reason)) => return complain(format!("it allows tiles, but {reason}")),
-        _ => {}
-    }
-    card.fixed_size = analysis.fixed_size.map(|s| [s.width, s.height]);
-    card.min_side = card.min_side.max(analysis.min_side);
-    card.multiple = analysis.multiple;
-    Ok(card)
-}
-
-/// Puts what the user said into the card, as far as the graph does not contradict it.
-fn apply(overrides: &Overrides, analysis: &Analysis, card: &mut Card) -> Result<()> {
-    if let Some(scale) = overrides.scale.filter(|&s| s != card.scale) {
-        return Err(Error::usage(format!("the model enlarges ×{}, not ×{scale}", card.scale))
-            .fix("ask for another factor with --scale; the model's own follows from its graph"));
-    }
-    if overrides.colour.is_some_and(|c| c != card.colour) {
-        return Err(Error::usage(format!("the model takes {} plane(s)", card.colour.planes())));
-    }
-    if let Some(halo) = overrides.halo {
-        match &analysis.tiling {
-            Tiling::Halo(found) if halo < *found => {
-                return Err(Error::usage(format!("a halo of {halo} is too small: the graph looks {found} pixels far")));
-            }
-            Tiling::Whole(reason) if analysis.unknown.is_none() => {
-                return Err(Error::usage(format!("no halo makes tiles of this model right: {reason}")));
-            }
-            _ => card.tiling = Tiling::Halo(halo),
-        }
-    }
-    if let Some(range) = overrides.range {
-        card.range = range;
-    }
-    card.validate()
 }
 
 /// SHA-256 of a file, lower-case hexadecimal.

@@ -6,13 +6,19 @@ use std::process::ExitCode;
 use upres::error::{Kind, Result};
 
 mod bench;
+mod by_recipe;
 mod evaluate;
 mod export;
 #[allow(dead_code, reason = "shared with the device program, which needs more of it")]
 #[path = "../upres/model.rs"]
 mod model;
 mod quantise;
+mod recipes;
 mod train;
+
+/// Training makes and drops tensors of many megabytes all the time; the system's allocator gives their pages back each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Makes the generators that `upres` runs: trains, quantises, exports and measures them.
 #[derive(Debug, Parser)]
@@ -26,6 +32,8 @@ struct Cli {
 enum Command {
     /// Train a generator on a folder of photographs
     Train(train::Args),
+    /// List the recipes and networks that can be trained, or print a recipe
+    Recipes(recipes::Args),
     /// Make an int8 generator of a trained one
     Quantise(quantise::Args),
     /// Write a trained generator as plain ONNX
@@ -58,6 +66,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Train(args) => train::run(args),
+        Command::Recipes(args) => recipes::run(args),
         Command::Quantise(args) => quantise::run(args),
         Command::Export(args) => export::run(args),
         Command::Evaluate(args) => evaluate::run(args),

@@ -46,9 +46,13 @@ pub(crate) struct Args {
     /// Side of the middle that is taken of each, in low-resolution pixels
     #[arg(long, default_value_t = 64, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=1024))]
     side: u32,
-    /// How photographs are made small: bicubic, gaussian or gaussian:SIGMA
+    /// How photographs are made small: bicubic, camera, gaussian or gaussian:SIGMA
     #[arg(long, default_value = "bicubic")]
     degradation: Degradation,
+    /// What the int8 pictures shall be near: the originals, or those of the float network, which invents detail on purpose
+    /// where it was trained against a discriminator
+    #[arg(long, value_enum, default_value = "original")]
+    near: Near,
     #[command(flatten)]
     tuning: Tuning,
 }
@@ -82,6 +86,12 @@ struct Tuning {
     threads: usize,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Near {
+    Original,
+    Float,
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum FormArg {
     Qlinear,
@@ -109,10 +119,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let (chain, mut recipe) = weights::load(&args.weights)?;
     let data = Dataset::read(&args.calibrate, chain.scale, SCORED_SIDE, args.degradation)?;
-    let whole = Sample::whole(&data);
-    let float = psnr(&whole, chain.scale, |low| enlarge(&chain, low));
+    let mut whole = Sample::whole(&data);
+    let mut samples = Sample::middles(&data, args.side as usize, args.pictures as usize);
+    let mut float = psnr(&whole, chain.scale, |low| enlarge(&chain, low));
     eprintln!("float: {float:.3} dB on {} pictures", whole.len());
-    let samples = Sample::middles(&data, args.side as usize, args.pictures as usize);
+    if args.near == Near::Float {
+        if args.tuning.fine_tune > 0 {
+            return Err(Error::usage("fine-tuning learns from the originals").fix("leave out --near float"));
+        }
+        for sample in whole.iter_mut().chain(&mut samples) {
+            sample.high = enlarge(&chain, &sample.low);
+        }
+        // From here on decibels tell how near the float network's pictures are.
+        float = 0.0;
+    }
     let options = Options { method: args.method, weight_bits: args.weight_bits };
     let (chain, share) = equalise(&chain, &samples, options)?;
     if share > 0.0 {
@@ -127,7 +147,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let quantised = quantise(&chain, &samples, options)?;
     let measure = |quantised: &IntegerChain| psnr(&whole, chain.scale, |low| quantised.forward(low));
     let mut score = measure(&quantised);
-    eprintln!("calibrated by {}: {score:.3} dB, {:+.3}", args.method, score - float);
+    match args.near {
+        Near::Original => eprintln!("calibrated by {}: {score:.3} dB, {:+.3}", args.method, score - float),
+        Near::Float => eprintln!("calibrated by {}: {score:.3} dB from the float network's pictures", args.method),
+    }
     let mut best = quantised;
     if args.tuning.fine_tune > 0 {
         let bench = Bench { calibration: &samples, validation: &whole, limit: options.weight_limit()? };
@@ -142,10 +165,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let worst = artefact.verify(|plane| best.forward(plane), 0.01 * step)? / step;
     let model = artefact.save(&args.output)?;
     println!(
-        "{}: x{}, int8, {score:.3} dB ({:+.3} to float), {} bytes; read back, at most {worst:.4} steps of {step:.5} off",
+        "{}: x{}, int8, {score:.3} dB ({}), {} bytes; read back, at most {worst:.4} steps of {step:.5} off",
         model.display(),
         chain.scale,
-        score - float,
+        if args.near == Near::Float { "to float's".into() } else { format!("{:+.3} to float", score - float) },
         artefact.model.len(),
     );
     Ok(ExitCode::SUCCESS)
@@ -179,7 +202,10 @@ fn describe(args: &Args, recipe: &mut Recipe, (share, idle): (f32, usize), chang
     if idle > 0 {
         add("idle_channels_reused", idle.to_string());
     }
-    add("change_db", format!("{change:+.3}"));
+    match args.near {
+        Near::Original => add("change_db", format!("{change:+.3}")),
+        Near::Float => add("db_to_float", format!("{change:.3}")),
+    }
     if args.tuning.fine_tune > 0 {
         add("fine_tune_steps", args.tuning.fine_tune.to_string());
         add("fine_tune_rate", args.tuning.rate.to_string());

@@ -20,13 +20,13 @@ use upres::host::train::{Observer, Rhythm, alive, train};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Folder of photographs to learn from
-    photographs: PathBuf,
+    pub(crate) photographs: PathBuf,
     /// Folder for the checkpoint, the weights and the curve
     #[arg(short, long)]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Folder of photographs to measure on while training; the best weights there are kept
     #[arg(long)]
-    validation: Option<PathBuf>,
+    pub(crate) validation: Option<PathBuf>,
     /// Enlargement: 2, 3 or 4
     #[arg(long, default_value_t = 4)]
     scale: usize,
@@ -66,9 +66,9 @@ pub(crate) struct Args {
     /// What activations are held in: f32, or bf16 on a CPU with AMX, several times as fast
     #[arg(long, default_value = "f32", value_parser = parse_precision)]
     precision: Precision,
-    /// Merged weights to start from; they decide scale, channels, and blocks
+    /// Weights to start from; they decide scale, channels, and blocks
     #[arg(long, value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks"])]
-    start: Option<PathBuf>,
+    pub(crate) start: Option<PathBuf>,
     /// Decay of the moving average of the weights
     #[arg(long, default_value_t = 0.999)]
     decay: f64,
@@ -77,16 +77,37 @@ pub(crate) struct Args {
     seed: u64,
     /// Steps between two measurements and checkpoints
     #[arg(long, default_value_t = 1000)]
-    measure: u64,
+    pub(crate) measure: u64,
     /// Continue from the checkpoint in the output folder
     #[arg(long)]
-    resume: bool,
+    pub(crate) resume: bool,
     /// Threads; 0 takes every core
     #[arg(long, default_value_t = 0)]
-    threads: usize,
+    pub(crate) threads: usize,
+    /// Follow a named recipe or a file of TOML, which decides everything but what stands below: edge-gan, srgan-vgg22, esrgan ...
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "By recipe")]
+    recipe: Option<String>,
+    /// Override a value of the recipe; may be given again
+    #[arg(long, value_name = "KEY=VALUE", requires = "recipe", help_heading = "By recipe")]
+    pub(crate) set: Vec<String>,
+    /// Folder of the perceptual weights: LPIPS, VGG
+    #[arg(long, value_name = "DIR", env = "UPRES_WEIGHTS", help_heading = "By recipe")]
+    pub(crate) weights: Option<PathBuf>,
+    /// torchvision's VGG-19
+    #[arg(long, value_name = "FILE.safetensors", requires = "recipe", help_heading = "By recipe")]
+    pub(crate) vgg: Option<PathBuf>,
+    /// Weights of a network to learn from
+    #[arg(long, value_name = "WEIGHTS.safetensors", requires = "recipe", help_heading = "By recipe")]
+    pub(crate) teacher: Option<PathBuf>,
+    /// Photographs of the validation folder that a measurement looks at
+    #[arg(long, default_value_t = 12, help_heading = "By recipe")]
+    pub(crate) judged: usize,
+    /// Low-resolution side of the middle that is taken of each
+    #[arg(long, default_value_t = 72, help_heading = "By recipe")]
+    pub(crate) judged_side: usize,
     /// Print one JSON object a measurement instead of lines to read
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 fn parse_block(text: &str) -> Result<Block, String> {
@@ -146,13 +167,16 @@ impl Args {
 }
 
 /// The SHA-256 of the file at `path`.
-fn digest(path: &Path) -> Result<String> {
+pub(crate) fn digest(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("cannot read", path, e))?;
     Ok(upres::session::digest(&bytes))
 }
 
 /// Runs `upres-host train`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(name) = &args.recipe {
+        return crate::by_recipe::run(args, name);
+    }
     let (recipe, start) = args.recipe()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
     let pool = pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;

@@ -34,6 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             "operators": analysis.operators,
             "bytes_per_pixel": analysis.bytes_per_pixel,
             "multiple": analysis.multiple,
+            "strength": generator.can_blend(),
             "cpu": generator.level().name(),
             "engine": engine(&generator),
         });
@@ -62,6 +63,9 @@ fn print(generator: &TractGenerator) {
         (Some(size), _) => line("sizes", format!("{size} only")),
         (None, 1) => line("sizes", format!("any from {0}x{0}", card.min_side)),
         (None, m) => line("sizes", format!("any from {0}x{0}; filled up to multiples of {m}", card.min_side)),
+    }
+    if generator.can_blend() {
+        line("strength", "0 to 1, by --strength: from what is sure to all the detail it can invent".into());
     }
     let operators: Vec<String> = analysis.operators.iter().map(|(op, n)| format!("{n} {op}")).collect();
     line("operators", operators.join(", "));

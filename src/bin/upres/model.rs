@@ -43,6 +43,9 @@ pub(crate) struct CorrectionArgs {
     /// How many pixels around a pixel the model looks at
     #[arg(id = "model_halo", long = "model-halo", value_name = "PIXELS")]
     halo: Option<usize>,
+    /// How strongly a model that was trained to look sharp may invent detail: 0 keeps to what is sure, 1 is all it can
+    #[arg(long, value_name = "0..1", value_parser = parse_strength, help_heading = "Options")]
+    strength: Option<f32>,
     #[command(flatten)]
     runner: RunnerArgs,
 }
@@ -70,6 +73,7 @@ impl CorrectionArgs {
             colour: self.colour,
             range: self.range,
             halo: self.halo,
+            strength: self.strength,
             cpu: self.runner.cpu,
             runner: if self.runner.runner.as_deref() == Some("tract") { Runner::Tract } else { Runner::Engine },
             ..Overrides::default()
@@ -160,6 +164,13 @@ fn parse_colour(text: &str) -> Result<Colour> {
         "rgb" => Ok(Colour::Rgb),
         _ => Err(Error::usage(format!("'{text}' is not a colour")).fix("write luma or rgb")),
     }
+}
+
+fn parse_strength(text: &str) -> Result<f32> {
+    text.parse()
+        .ok()
+        .filter(|strength| (0.0..=1.0).contains(strength))
+        .ok_or_else(|| Error::usage(format!("'{text}' is no strength")).fix("write a number from 0 to 1, such as 0.7"))
 }
 
 fn parse_range(text: &str) -> Result<[f32; 2]> {

@@ -159,9 +159,10 @@ impl ByteKernel {
         assert_eq!(task.rows.len(), self.side);
         assert!(task.width > 0 && task.add.is_none());
         for row in task.rows {
-            assert!(row.start >= half * BLOCK && row.end(self.inputs, task.width + half) <= arena.len());
+            assert!(row.pixel == BLOCK && row.start >= half * BLOCK);
+            assert!(row.end(self.inputs, task.width + half) <= arena.len());
         }
-        assert!(task.out.end(self.outputs, task.width) <= arena.len());
+        assert!(task.out.pixel == BLOCK && task.out.end(self.outputs, task.width) <= arena.len());
     }
 
     #[cfg(target_arch = "x86_64")]

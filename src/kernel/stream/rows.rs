@@ -151,7 +151,7 @@ pub fn shuffle_row(arena: &mut [f32], from: Row, to: Row, width: usize, shuffle:
             }
             for x in 0..width {
                 let mut pixel = [0.0; BLOCK];
-                for (value, place) in pixel.iter_mut().zip(places) {
+                for (value, place) in pixel.iter_mut().zip(places).take(count) {
                     *value = arena[place + x * BLOCK];
                 }
                 let start = to.place(first, x * shuffle.factor + i);

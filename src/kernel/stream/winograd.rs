@@ -121,11 +121,11 @@ impl Winograd {
         assert!(task.width > 0 && task.skip < task.end && task.end <= TILE && scratch.len() >= self.scratch());
         let end = task.width.next_multiple_of(TILE) + 1;
         for (row, &channels) in task.rows.iter().zip(self.sources.iter().cycle()) {
-            assert!(row.start >= BLOCK && row.end(channels, end) <= arena.len());
+            assert!(row.pixel == BLOCK && row.start >= BLOCK && row.end(channels, end) <= arena.len());
         }
         for rows in task.add.iter().chain([&task.out]) {
             for row in &rows[task.skip..task.end] {
-                assert!(row.end(self.outputs, task.width) <= arena.len());
+                assert!(row.pixel == BLOCK && row.end(self.outputs, task.width) <= arena.len());
             }
         }
     }

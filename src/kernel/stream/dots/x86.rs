@@ -22,9 +22,11 @@ pub(in super::super) struct Wide(__m256i);
 pub(in super::super) struct Vnni256(__m256i);
 /// AVX512-VNNI.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub(in super::super) struct Vnni512(__m512i);
 /// AVX-512 without VNNI.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub(in super::super) struct Wide512(__m512i);
 
 /// # Safety
@@ -74,6 +76,31 @@ unsafe fn requantise_512_four(sums: [__m512i; 4], scale: *const f32, [low, high]
         let bytes = _mm512_max_epu8(_mm512_packus_epi16(ab, cd), _mm512_set1_epi8((low as i32 + zero) as i8));
         let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
         _mm512_storeu_si512(to.cast(), _mm512_permutexvar_epi32(order, bytes));
+    }
+}
+
+/// # Safety
+/// AVX-512BW exists; each place covers `P` pixels, `scale` the lanes of `V` vectors.
+#[inline(always)]
+unsafe fn requantise_512_all<const P: usize, const V: usize>(
+    sums: &[[__m512i; V]; P],
+    scale: *const f32,
+    range: [f32; 2],
+    zero: i32,
+    places: [*mut u8; V],
+) {
+    let (fours, rest) = sums.as_chunks::<4>();
+    for (v, to) in places.into_iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let scale = scale.add(v * 16);
+            for (p, [a, b, c, d]) in fours.iter().enumerate() {
+                requantise_512_four([a[v], b[v], c[v], d[v]], scale, range, zero, to.add(4 * p * BLOCK));
+            }
+            for (p, sums) in rest.iter().enumerate() {
+                requantise_512(sums[v], scale, range[0], range[1], zero, to.add((4 * fours.len() + p) * BLOCK));
+            }
+        }
     }
 }
 
@@ -197,20 +224,8 @@ impl Dots for Vnni512 {
         zero: i32,
         places: [*mut u8; V],
     ) {
-        for (v, to) in places.into_iter().enumerate() {
-            let (fours, rest) = sums.as_chunks::<4>();
-            // SAFETY: see above.
-            unsafe {
-                let scale = scale.add(v * Self::WIDTH);
-                for (p, [a, b, c, d]) in fours.iter().enumerate() {
-                    let sums = [a[v].0, b[v].0, c[v].0, d[v].0];
-                    requantise_512_four(sums, scale, range, zero, to.add(4 * p * BLOCK));
-                }
-                for (p, sums) in rest.iter().enumerate() {
-                    sums[v].requantise(scale, range[0], range[1], zero, to.add((4 * fours.len() + p) * BLOCK));
-                }
-            }
-        }
+        // SAFETY: see above; what wraps a vector is laid out as the vector.
+        unsafe { requantise_512_all::<P, V>(&*std::ptr::from_ref(sums).cast(), scale, range, zero, places) }
     }
 }
 
@@ -264,19 +279,7 @@ impl Dots for Wide512 {
         zero: i32,
         places: [*mut u8; V],
     ) {
-        for (v, to) in places.into_iter().enumerate() {
-            let (fours, rest) = sums.as_chunks::<4>();
-            // SAFETY: see above.
-            unsafe {
-                let scale = scale.add(v * Self::WIDTH);
-                for (p, [a, b, c, d]) in fours.iter().enumerate() {
-                    let sums = [a[v].0, b[v].0, c[v].0, d[v].0];
-                    requantise_512_four(sums, scale, range, zero, to.add(4 * p * BLOCK));
-                }
-                for (p, sums) in rest.iter().enumerate() {
-                    sums[v].requantise(scale, range[0], range[1], zero, to.add((4 * fours.len() + p) * BLOCK));
-                }
-            }
-        }
+        // SAFETY: see above; what wraps a vector is laid out as the vector.
+        unsafe { requantise_512_all::<P, V>(&*std::ptr::from_ref(sums).cast(), scale, range, zero, places) }
     }
 }

@@ -1,39 +1,46 @@
-//! The convolution that training runs on: one candle operator for a same-padded, stride-1 convolution with bias and ReLU.
+//! The convolution that training runs on: one candle operator for a same-padded, stride-1 convolution with bias and a
+//! (leaky) ReLU.
 //!
 //! candle's own convolution gathers im2col and zeroes pages for longer than it multiplies; this one runs the kernels of
-//! [`crate::kernel::conv`] over a batch and leaves out gradients that nobody needs.
+//! [`crate::kernel::conv`] over a batch and leaves out gradients that nobody needs: of a picture, or of frozen weights.
 
+use super::storage::{samples, with_samples};
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-/// `y = conv(x, w) + b`, then `max(0, y)` where `relu`.
+/// `y = conv(x, w) + b`; with a slope s then `y` where y is positive and `s · y` elsewhere.
 ///
 /// x is `[batch, inputs, height, width]`, w `[outputs, inputs, side, side]` with an odd side, b `[outputs]`, all f32 and
-/// contiguous. With `input_gradient` false the gradient of x is not computed: the first layer of a network needs none.
+/// contiguous.
 #[derive(Debug, Clone, Copy)]
 struct Convolution {
-    relu: bool,
-    input_gradient: bool,
+    slope: Option<f32>,
 }
 
-/// Convolves `x` with `weight`, adds `bias`, and applies a ReLU where `relu`; on the CPU by our kernels, on an
-/// NVIDIA GPU by cuDNN.
+/// Convolves `x` with `weight`, adds `bias`, and with a `slope` multiplies what is negative by it (0 is a ReLU); on the CPU
+/// by our kernels, on an NVIDIA GPU by cuDNN. What candle does not track gets no gradient computed.
 ///
 /// # Errors
-/// Where shapes do not fit or the device fails.
-pub fn convolve(x: &Tensor, weight: &Tensor, bias: &Tensor, relu: bool, input_gradient: bool) -> Result<Tensor> {
+/// Where shapes do not fit or the device fails, or the slope is negative.
+pub fn convolve(x: &Tensor, weight: &Tensor, bias: &Tensor, slope: Option<f32>) -> Result<Tensor> {
+    if slope.is_some_and(|slope| slope < 0.0) {
+        bail!("a slope of {slope:?} cannot be undone from the result");
+    }
     if x.device().is_cpu() {
-        let op = Convolution { relu, input_gradient };
-        return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op);
+        return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Convolution { slope });
     }
     #[cfg(feature = "cuda")]
-    let y = crate::kernel::cuda::convolve(x, weight, input_gradient)?;
+    let y = crate::kernel::cuda::convolve(x, weight, 1, weight.dim(2)? / 2)?;
     #[cfg(not(feature = "cuda"))]
     let y = x.conv2d(weight, weight.dim(2)? / 2, 1, 1, 1)?;
     let y = y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
-    if relu { y.relu() } else { Ok(y) }
+    match slope {
+        None => Ok(y),
+        Some(0.0) => y.relu(),
+        Some(slope) => y.maximum(&(&y * f64::from(slope))?),
+    }
 }
 
 struct Dims {
@@ -64,29 +71,13 @@ impl Dims {
     }
 }
 
-fn samples<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(data), Some((from, to))) => Ok(&data[from..to]),
-        _ => bail!("the convolution takes contiguous f32 tensors"),
-    }
-}
-
-/// Runs `f` on the samples of a CPU tensor.
-fn with_samples<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => Ok(f(samples(storage, layout)?)),
-        _ => bail!("the convolution's backward pass takes CPU tensors"),
-    }
-}
-
 /// What a thread keeps between images.
 #[derive(Default)]
 struct Scratch {
     sheet: Sheet,
     delta: Sheet,
     rows: Vec<f32>,
+    sloped: Vec<f32>,
 }
 
 impl Convolution {
@@ -98,44 +89,78 @@ impl Convolution {
             Scratch::default,
             |scratch, (out, x)| {
                 kernel.lay(x, None, dims.inputs, &mut scratch.sheet);
-                kernel.forward(&scratch.sheet, &packed, bias, self.relu, &mut scratch.rows, out);
+                kernel.forward(&scratch.sheet, &packed, bias, self.slope == Some(0.0), &mut scratch.rows, out);
+                if let Some(slope) = self.slope.filter(|&slope| slope > 0.0) {
+                    out.iter_mut().for_each(|y| *y = y.max(slope * *y));
+                }
             },
         );
         out
     }
 
-    /// Gradients of x (where wanted), w and b. Each image's share is summed in the batch's order, so that the number of
-    /// threads does not show.
-    fn backward(self, x: &[f32], weight: &[f32], y: &[f32], dy: &[f32], dims: &Dims) -> [Vec<f32>; 3] {
+    /// Gradients of x, and of w and b, where wanted; the others are empty. Each image's share is summed in the batch's
+    /// order, so that the number of threads does not show.
+    fn backward(self, operands: &Operands, dims: &Dims, wanted: Wanted) -> [Vec<f32>; 3] {
         let kernel = dims.kernel();
-        let packed = Packed::transposed(weight, dims.outputs, dims.inputs, dims.side);
+        let packed = Packed::transposed(operands.weight, dims.outputs, dims.inputs, dims.side);
         let (area, taps) = (dims.area(), dims.side * dims.side);
-        let (size_in, size_out) = (dims.inputs * area, dims.outputs * area);
-        let mut dx = vec![0.0; if self.input_gradient { dims.batch * size_in } else { 0 }];
-        let mut shares: Vec<(&mut [f32], Vec<f32>, Vec<f32>)> = if self.input_gradient {
+        let size_in = dims.inputs * area;
+        let mut dx = vec![0.0; if wanted.input { dims.batch * size_in } else { 0 }];
+        let mut shares: Vec<(&mut [f32], Vec<f32>, Vec<f32>)> = if wanted.input {
             dx.chunks_mut(size_in).map(|dx| (dx, Vec::new(), Vec::new())).collect()
         } else {
             (0..dims.batch).map(|_| (&mut [][..], Vec::new(), Vec::new())).collect()
         };
         shares.par_iter_mut().enumerate().for_each_init(Scratch::default, |scratch, (n, (dx, dw, db))| {
-            let (x, dy) = (&x[n * size_in..][..size_in], &dy[n * size_out..][..size_out]);
-            let mask = self.relu.then(|| &y[n * size_out..][..size_out]);
-            kernel.lay(x, None, dims.inputs, &mut scratch.sheet);
-            kernel.lay(dy, mask, dims.outputs, &mut scratch.delta);
-            *dw = vec![0.0; dims.outputs * dims.inputs * taps];
-            kernel.weight_gradient(&scratch.sheet, &scratch.delta, dw);
-            *db = kernel.sums(&scratch.delta);
-            if self.input_gradient {
+            self.lay_delta(operands, dims, n, scratch);
+            if wanted.weights {
+                kernel.lay(&operands.x[n * size_in..][..size_in], None, dims.inputs, &mut scratch.sheet);
+                *dw = vec![0.0; dims.outputs * dims.inputs * taps];
+                kernel.weight_gradient(&scratch.sheet, &scratch.delta, dw);
+                *db = kernel.sums(&scratch.delta);
+            }
+            if wanted.input {
                 kernel.forward(&scratch.delta, &packed, &[], false, &mut scratch.rows, dx);
             }
         });
-        let (mut dw, mut db) = (vec![0.0; dims.outputs * dims.inputs * taps], vec![0.0; dims.outputs]);
+        let counts = if wanted.weights { (dims.outputs * dims.inputs * taps, dims.outputs) } else { (0, 0) };
+        let (mut dw, mut db) = (vec![0.0; counts.0], vec![0.0; counts.1]);
         for (_, weight, bias) in shares {
             dw.iter_mut().zip(weight).for_each(|(sum, share)| *sum += share);
             db.iter_mut().zip(bias).for_each(|(sum, share)| *sum += share);
         }
         [dx, dw, db]
     }
+
+    /// Lays the gradient of image `n` before its activation.
+    fn lay_delta(self, operands: &Operands, dims: &Dims, n: usize, scratch: &mut Scratch) {
+        let size = dims.outputs * dims.area();
+        let (y, dy) = (&operands.y[n * size..][..size], &operands.dy[n * size..][..size]);
+        match self.slope {
+            None => dims.kernel().lay(dy, None, dims.outputs, &mut scratch.delta),
+            Some(0.0) => dims.kernel().lay(dy, Some(y), dims.outputs, &mut scratch.delta),
+            Some(slope) => {
+                scratch.sloped.clear();
+                scratch.sloped.extend(dy.iter().zip(y).map(|(dy, y)| if *y > 0.0 { *dy } else { slope * dy }));
+                dims.kernel().lay(&scratch.sloped, None, dims.outputs, &mut scratch.delta);
+            }
+        }
+    }
+}
+
+/// What the backward pass reads.
+struct Operands<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    y: &'a [f32],
+    dy: &'a [f32],
+}
+
+/// Which gradients somebody needs.
+#[derive(Clone, Copy)]
+struct Wanted {
+    input: bool,
+    weights: bool,
 }
 
 impl CustomOp3 for Convolution {
@@ -170,15 +195,16 @@ impl CustomOp3 for Convolution {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dims = Dims::new(x.shape(), weight.shape())?;
-        let [dx, dw, db] = with_samples(x, |xs| {
-            with_samples(weight, |ws| {
-                with_samples(y, |ys| with_samples(dy, |dys| self.backward(xs, ws, ys, dys, &dims)))
+        let wanted = Wanted { input: x.track_op(), weights: weight.track_op() || bias.track_op() };
+        let [dx, dw, db] = with_samples(x, |x| {
+            with_samples(weight, |weight| {
+                with_samples(y, |y| with_samples(dy, |dy| self.backward(&Operands { x, weight, y, dy }, &dims, wanted)))
             })
         })????;
-        let device = x.device();
-        let dx = self.input_gradient.then(|| Tensor::from_vec(dx, x.shape(), device)).transpose()?;
-        let dw = Tensor::from_vec(dw, weight.shape(), device)?;
-        Ok((dx, Some(dw), Some(Tensor::from_vec(db, bias.shape(), device)?)))
+        let tensor = |wanted: bool, values, like: &Tensor| {
+            wanted.then(|| Tensor::from_vec(values, like.shape(), like.device())).transpose()
+        };
+        Ok((tensor(wanted.input, dx, x)?, tensor(wanted.weights, dw, weight)?, tensor(wanted.weights, db, bias)?))
     }
 }
 
@@ -195,18 +221,18 @@ mod tests {
     }
 
     /// `Σ out · probe`, so that every output counts differently.
-    fn loss(x: &Tensor, w: &Tensor, b: &Tensor, probe: &Tensor, relu: bool) -> Tensor {
-        (convolve(x, w, b, relu, true).unwrap() * probe).unwrap().sum_all().unwrap()
+    fn loss(x: &Tensor, w: &Tensor, b: &Tensor, probe: &Tensor, slope: Option<f32>) -> Tensor {
+        (convolve(x, w, b, slope).unwrap() * probe).unwrap().sum_all().unwrap()
     }
 
     #[test]
     fn gradients_equal_finite_differences() {
-        for (relu, side) in [(true, 3), (false, 3), (true, 1), (false, 5)] {
+        for (slope, side) in [(Some(0.0), 3), (None, 3), (Some(0.0), 1), (None, 5), (Some(0.2), 3)] {
             let mut random = Random::new(11);
             let (x, w) = (noise(&mut random, &[2, 3, 6, 5]), noise(&mut random, &[4, 3, side, side]));
             let (b, probe) = (noise(&mut random, &[4]), noise(&mut random, &[2, 4, 6, 5]));
             let vars = [&x, &w, &b].map(|t| Var::from_tensor(t).unwrap());
-            let grads = loss(&vars[0], &vars[1], &vars[2], &probe, relu).backward().unwrap();
+            let grads = loss(&vars[0], &vars[1], &vars[2], &probe, slope).backward().unwrap();
             for (which, var) in vars.iter().enumerate() {
                 let gradient = grads.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -218,7 +244,7 @@ mod tests {
                         let mut parts = [x.clone(), w.clone(), b.clone()];
                         parts[which] = moved;
                         let [x, w, b] = &parts;
-                        f64::from(loss(x, w, b, &probe, relu).to_scalar::<f32>().unwrap())
+                        f64::from(loss(x, w, b, &probe, slope).to_scalar::<f32>().unwrap())
                     };
                     // A small step finds the slope; where a ReLU's kink lies between, left and right slopes differ and
                     // the gradient must lie between them.
@@ -228,7 +254,7 @@ mod tests {
                     let g = f64::from(gradient[n]);
                     assert!(
                         (low..=high).contains(&g),
-                        "relu {relu} side {side} operand {which}[{n}]: {g} {left} {right}"
+                        "slope {slope:?} side {side} operand {which}[{n}]: {g} {left} {right}"
                     );
                 }
             }
@@ -240,10 +266,20 @@ mod tests {
         let mut random = Random::new(5);
         let (x, w) = (noise(&mut random, &[3, 2, 9, 12]), noise(&mut random, &[7, 2, 3, 3]));
         let b = noise(&mut random, &[7]);
-        let ours = convolve(&x, &w, &b, true, true).unwrap();
+        let ours = convolve(&x, &w, &b, Some(0.0)).unwrap();
         let theirs = x.conv2d(&w, 1, 1, 1, 1).unwrap().broadcast_add(&b.reshape((1, 7, 1, 1)).unwrap()).unwrap();
         let difference = (ours - theirs.relu().unwrap()).unwrap().abs().unwrap().max_all().unwrap();
         assert!(difference.to_scalar::<f32>().unwrap() < 1e-5);
+    }
+
+    #[test]
+    fn what_is_not_tracked_gets_no_gradient() {
+        let mut random = Random::new(3);
+        let x = Var::from_tensor(&noise(&mut random, &[1, 2, 5, 5])).unwrap();
+        let (w, b) = (noise(&mut random, &[3, 2, 3, 3]), noise(&mut random, &[3]));
+        let y = convolve(&x, &w, &b, None).unwrap().sum_all().unwrap();
+        let gradients = y.backward().unwrap();
+        assert!(gradients.get(&x).is_some() && gradients.get(&w).is_none() && gradients.get(&b).is_none());
     }
 
     #[test]
@@ -251,6 +287,6 @@ mod tests {
         let (x, w) = (Tensor::zeros((1, 2, 4, 4), candle_core::DType::F32, &Device::Cpu).unwrap(), [3, 5, 3, 3]);
         let w = Tensor::zeros(&w[..], candle_core::DType::F32, &Device::Cpu).unwrap();
         let b = Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();
-        assert!(convolve(&x, &w, &b, false, true).is_err());
+        assert!(convolve(&x, &w, &b, None).is_err());
     }
 }

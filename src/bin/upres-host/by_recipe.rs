@@ -1,0 +1,180 @@
+//! `upres-host train --recipe`: trains any generator of the papers as a recipe says.
+
+use crate::train::Args;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use upres::error::{Error, Result};
+use upres::host::adversarial::{Game, TWICE};
+use upres::host::degrade::Degradation;
+use upres::host::lpips::Lpips;
+use upres::host::photographs::Photographs;
+use upres::host::recipe::{self, Finished, Observer, Recipe, Rhythm, Run, Sample, Sources, teach};
+use upres::progress::readable;
+
+/// Runs the recipe that `args` name.
+pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
+    let mut recipe = recipe::load(name, &args.set)?;
+    let start = args.start.as_deref().map(Finished::load).transpose()?;
+    if let Some(path) = &args.start {
+        recipe.start = Some(crate::train::digest(path)?);
+    }
+    if let (Some(start), true) =
+        (&start, recipe.generator == upres::host::papers::Choice::named(&recipe.generator.name))
+    {
+        recipe.generator = start.choice.clone();
+    }
+    if recipe.adversary.as_ref().is_some_and(|adversary| adversary.game == Game::Wasserstein)
+        && std::env::var_os(TWICE).is_none()
+    {
+        return again();
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global();
+    pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;
+    learn(args, recipe, start.as_ref())
+}
+
+/// Starts this program once more, with second derivatives: candle reads that from its environment.
+fn again() -> Result<ExitCode> {
+    let failed = |e: std::io::Error| Error::internal("the program cannot be started again").caused_by(e);
+    let own = std::env::current_exe().map_err(failed)?;
+    let status = std::process::Command::new(own).args(std::env::args_os().skip(1)).env(TWICE, "1").status();
+    let code = status.map_err(failed)?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCode> {
+    std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
+    let checkpoint = args.out.join("checkpoint.safetensors");
+    let device = crate::device()?;
+    let sources = Sources { folder: args.weights.clone(), vgg: args.vgg.clone() };
+    let teacher = args.teacher.as_deref().map(Finished::load).transpose()?;
+    let mut run = match (args.resume, checkpoint.exists()) {
+        (true, _) => {
+            let run = Run::load(&checkpoint, teacher.as_ref(), &sources, &device)?;
+            if run.recipe != recipe {
+                return Err(Error::usage("the checkpoint was made by another recipe")
+                    .fix("give the same recipe and values, or another folder"));
+            }
+            run
+        }
+        (false, true) => {
+            return Err(Error::usage(format!("{} holds a run already", args.out.display()))
+                .fix("continue it with --resume, or give another folder"));
+        }
+        (false, false) => Run::new(recipe, start, teacher.as_ref(), &sources, &device)?,
+    };
+    let degradation: Degradation = run.recipe.degradation.parse()?;
+    let read = |folder: &Path, patch| {
+        run.scales()
+            .iter()
+            .map(|&scale| Photographs::read(folder, scale, patch, degradation))
+            .collect::<Result<Vec<_>>>()
+    };
+    let data = read(&args.photographs, run.recipe.patch)?;
+    let validation = args.validation.as_deref().map(|folder| read(folder, 8)).transpose()?;
+    let lpips = match &args.weights {
+        Some(folder) if Lpips::at_hand(folder) => Some(Lpips::open(folder, &device)?),
+        _ => None,
+    };
+    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side };
+    let mut reporter = Reporter::new(args, &checkpoint, &run);
+    let validation = validation.as_deref().map(|photographs| (photographs, lpips.as_ref()));
+    teach(&mut run, &data, validation, rhythm, &mut reporter)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells how the run goes, and saves it.
+struct Reporter<'a> {
+    args: &'a Args,
+    checkpoint: &'a Path,
+    began: Instant,
+    first: u64,
+    steps: u64,
+    shown: Instant,
+    losses: BTreeMap<&'static str, f64>,
+}
+
+impl<'a> Reporter<'a> {
+    fn new(args: &'a Args, checkpoint: &'a Path, run: &Run) -> Self {
+        let now = Instant::now();
+        Self {
+            args,
+            checkpoint,
+            began: now,
+            first: run.step,
+            steps: run.recipe.steps,
+            shown: now,
+            losses: BTreeMap::new(),
+        }
+    }
+
+    fn pace(&self, step: u64) -> f64 {
+        (step - self.first) as f64 / self.began.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.args.out.join(name)
+    }
+
+    /// Whether the last measurement is the best: by LPIPS where it is measured and more than samples are learned, else by
+    /// PSNR.
+    fn is_best(run: &Run) -> bool {
+        let perceptual = run.recipe.adversary.is_some() || run.recipe.loss.lpips > 0.0;
+        let by_lpips = perceptual && run.history.iter().all(|point| point.values.contains_key("lpips_metric"));
+        let merit = |values: &BTreeMap<String, f32>| match by_lpips {
+            true => values.get("lpips_metric").map_or(f32::MIN, |lpips| -lpips),
+            false => values.get("psnr").copied().unwrap_or(0.0),
+        };
+        let best = run.history.iter().map(|point| merit(&point.values)).fold(f32::MIN, f32::max);
+        run.history.last().is_none_or(|point| merit(&point.values) >= best)
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn step(&mut self, step: u64, costs: &BTreeMap<&'static str, f64>) {
+        for (name, cost) in costs {
+            let mean = self.losses.entry(name).or_insert(*cost);
+            *mean = 0.98 * *mean + 0.02 * cost;
+        }
+        if !self.args.json && self.shown.elapsed() > Duration::from_secs(10) {
+            self.shown = Instant::now();
+            let pace = self.pace(step);
+            let left = Duration::from_secs_f64(((self.steps - step) as f64 / pace.max(1e-9)).min(1e9));
+            let losses: Vec<String> = self.losses.iter().map(|(name, loss)| format!("{name} {loss:.4}")).collect();
+            eprintln!(
+                "step {step} of {}, {}, {pace:.2} steps/s, {} left",
+                self.steps,
+                losses.join(", "),
+                readable(left)
+            );
+        }
+    }
+
+    fn measured(&mut self, run: &Run, samples: Vec<Sample>) -> Result<bool> {
+        for (n, sample) in samples.iter().enumerate() {
+            upres::atomic::write(&self.file(&format!("sample-{}.png", n + 1)), &sample.picture.to_png()?)?;
+        }
+        let finished = run.finished()?.to_bytes()?;
+        upres::atomic::write(&self.file("last.safetensors"), &finished)?;
+        if Self::is_best(run) {
+            upres::atomic::write(&self.file("weights.safetensors"), &finished)?;
+        }
+        // Last: a run that is killed before this writes the rest again.
+        run.save(self.checkpoint)?;
+        if let Some(point) = run.history.last() {
+            let pace = self.pace(point.step);
+            if self.args.json {
+                let line = serde_json::json!({ "step": point.step, "values": point.values, "steps_per_second": pace });
+                let _ = writeln!(std::io::stdout(), "{line}");
+            } else {
+                let values: Vec<String> =
+                    point.values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+                eprintln!("step {}: {}, {pace:.2} steps/s, saved", point.step, values.join(", "));
+            }
+        }
+        Ok(true)
+    }
+}
