@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt::Write as _;
 
-const STYLE: &str = include_str!("report.css");
+/// How every page of ours looks.
+pub(crate) const STYLE: &str = include_str!("report.css");
 
 /// The page: a table of means, the crops, and a table of every picture.
 ///
@@ -107,7 +108,7 @@ fn side_by_side(page: &mut String, crop: &Crop, methods: &[String]) -> Result<()
 }
 
 fn figure(page: &mut String, picture: &Picture, name: &str, scores: Option<&Scores>) -> Result<()> {
-    let (name, png) = (escaped(name), STANDARD.encode(picture.to_png()?));
+    let (name, png) = (escaped(name), base64(&picture.to_png()?));
     let score = scores.map_or_else(String::new, |s| format!(": {} dB", decibels(s.psnr_y)));
     let Picture { size, .. } = picture;
     let _ = writeln!(
@@ -120,7 +121,7 @@ fn figure(page: &mut String, picture: &Picture, name: &str, scores: Option<&Scor
 }
 
 /// Text that cannot be taken for markup, in content and in quoted attributes.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -132,6 +133,11 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Base64 of RFC 4648 with padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

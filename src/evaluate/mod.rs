@@ -20,6 +20,9 @@ pub use picture::{Picture, score};
 pub use set::{Pair, Set};
 pub use table::table;
 
+#[cfg(feature = "host")]
+pub(crate) use html::{STYLE, base64, escaped};
+
 use crate::error::{Error, Kind, Result};
 use crate::metric::Scores;
 use crate::progress::Progress;
@@ -88,10 +91,7 @@ pub fn evaluate(
     progress: &dyn Progress,
     gallery: &mut Gallery,
 ) -> Result<Report> {
-    if let Some((method, factor)) = methods.iter().find_map(|m| Some((m, m.scale().filter(|s| *s != scale)?))) {
-        return Err(Error::usage(format!("'{}' enlarges {factor} times, not {scale} times", method.name))
-            .fix("judge generators of one scale at a time"));
-    }
+    check_scale(methods, scale)?;
     let mut report = Report {
         set: set.name.clone(),
         scale,
@@ -119,6 +119,20 @@ pub fn evaluate(
     let of = |m: usize| report.pictures.iter().map(|row| row.scores[m]).collect::<Vec<_>>();
     report.mean = (0..methods.len()).filter_map(|m| Scores::mean(&of(m))).collect();
     Ok(report)
+}
+
+/// Whether every method can enlarge by `scale`.
+///
+/// # Errors
+/// A usage error that names a generator of another factor.
+pub fn check_scale(methods: &[Method], scale: usize) -> Result<()> {
+    match methods.iter().find_map(|m| Some((m, m.scale().filter(|s| *s != scale)?))) {
+        Some((method, factor)) => {
+            Err(Error::usage(format!("'{}' enlarges {factor} times, not {scale} times", method.name))
+                .fix("judge generators of one scale at a time"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// One picture through every method: its scores, the original, and what each method made.

@@ -16,6 +16,7 @@ pub mod graph;
 pub mod integer;
 pub mod loss;
 pub mod lpips;
+pub mod mos;
 pub mod net;
 pub mod ops;
 pub mod optimise;

@@ -50,7 +50,9 @@ pub(crate) struct Args {
 
 /// Runs `upres-host evaluate`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let methods = methods(args)?;
+    let bicubic = args.report.is_some() && !args.methods.iter().any(|name| name == "bicubic");
+    let names = bicubic.then_some("bicubic").into_iter().chain(args.methods.iter().map(String::as_str));
+    let methods = methods(names, &args.zoo, &args.corrections)?;
     let known = methods.iter().find_map(Method::scale);
     let scale = args.scale.map(usize::from).or(known).unwrap_or(4);
     let sets = args.on.iter().map(|folder| Set::open(folder, scale)).collect::<Result<Vec<_>>>()?;
@@ -64,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         reports.push(evaluate(set, &methods, scale, &watch, &mut gallery)?);
     }
     watch.clear();
-    print(args, &reports)?;
+    print(&text(args, &reports))?;
     if let Some(path) = &args.report {
         atomic::write(path, page(&reports, &gallery)?.as_bytes())?;
         eprintln!("report: {}", path.display());
@@ -100,16 +102,21 @@ fn write_cards(args: &Args, reports: &[Report]) -> Result<()> {
     Ok(())
 }
 
-/// What was asked for, each under a name of its own; bicubic first where a report wants something to stand against.
-fn methods(args: &Args) -> Result<Vec<Method>> {
-    let zoo = args.zoo.zoo();
+/// What was asked for, each under a name of its own.
+///
+/// # Errors
+/// Where a generator cannot be opened, or a name stands twice.
+pub(crate) fn methods<'a>(
+    names: impl Iterator<Item = &'a str>,
+    zoo: &ZooArgs,
+    corrections: &CorrectionArgs,
+) -> Result<Vec<Method>> {
+    let zoo = zoo.zoo();
     let mut methods: Vec<Method> = Vec::new();
-    let bicubic = args.report.is_some() && !args.methods.iter().any(|name| name == "bicubic");
-    let names = bicubic.then_some("bicubic").into_iter().chain(args.methods.iter().map(String::as_str));
     for name in names {
         let mut method = match Filter::by_name(name) {
             Some(filter) => Method::resampler(filter),
-            None => Method::generator(Arc::new(zoo.open(name, &args.corrections.overrides())?)),
+            None => Method::generator(Arc::new(zoo.open(name, &corrections.overrides())?)),
         };
         if methods.iter().any(|other| other.name == method.name) {
             method.name = name.to_string();
@@ -122,13 +129,17 @@ fn methods(args: &Args) -> Result<Vec<Method>> {
     Ok(methods)
 }
 
-/// Prints what was measured. A reader of ours that has gone away, such as `head`, is no error.
-fn print(args: &Args, reports: &[Report]) -> Result<()> {
-    let text = if args.json {
+/// What was measured, for a script or a reader.
+fn text(args: &Args, reports: &[Report]) -> String {
+    if args.json {
         serde_json::json!({ "sets": reports.iter().map(Report::to_json).collect::<Vec<_>>() }).to_string()
     } else {
         reports.iter().map(table).collect::<Vec<_>>().join("\n")
-    };
+    }
+}
+
+/// Prints `text`. A reader of ours that has gone away, such as `head`, is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{}", text.trim_end()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::io("cannot write to", Path::new("stdout"), error))
@@ -138,7 +149,7 @@ fn print(args: &Args, reports: &[Report]) -> Result<()> {
 }
 
 /// Pictures done and time left, on a terminal only.
-struct Watch {
+pub(crate) struct Watch {
     done: AtomicU64,
     total: u64,
     begun: Instant,
@@ -146,12 +157,12 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(total: u64) -> Self {
+    pub(crate) fn new(total: u64) -> Self {
         Self { done: AtomicU64::new(0), total, begun: Instant::now(), shown: std::io::stderr().is_terminal() }
     }
 
     /// Takes the line off the terminal again.
-    fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if self.shown {
             eprint!("\r\x1b[K");
         }

@@ -12,6 +12,7 @@ mod export;
 #[allow(dead_code, reason = "shared with the device program, which needs more of it")]
 #[path = "../upres/model.rs"]
 mod model;
+mod mos;
 mod quantise;
 mod recipes;
 mod train;
@@ -40,6 +41,9 @@ enum Command {
     Export(export::Args),
     /// Score generators and resamplers on benchmark sets
     Evaluate(evaluate::Args),
+    /// Ask people: a page on which raters judge pictures from 1 to 5, and what its ratings come to
+    #[command(subcommand)]
+    Mos(mos::Command),
     /// Time a generator on candle, on the GPU where the program was built for one
     Bench(bench::Args),
 }
@@ -70,6 +74,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Quantise(args) => quantise::run(args),
         Command::Export(args) => export::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Mos(command) => mos::run(command),
         Command::Bench(args) => bench::run(args),
     }
 }
