@@ -94,7 +94,9 @@ fn the_page_is_blind_and_whole() {
     assert_eq!((&data["page"], data["orders"].as_array().unwrap().len()), (&key["page"], 5));
     let mut orders: Vec<Vec<u64>> = serde_json::from_value(data["orders"].clone()).unwrap();
     assert!((1..5).all(|rater| orders[rater] != orders[0]));
-    orders.iter_mut().for_each(|order| order.sort_unstable());
+    for order in &mut orders {
+        order.sort_unstable();
+    }
     assert!(orders.iter().all(|order| order.iter().copied().eq(0..20)));
     // Without the pictures themselves, whose letters may spell anything.
     let html = std::fs::read_to_string(desk.path("test.html")).unwrap();
@@ -206,7 +208,7 @@ fn bad_files_are_refused_by_name_and_the_rest_is_read() {
     let twice = changed("twice.json", &|file| file["rater"] = json!(1));
     let unknown = changed("unknown.json", &|file| file["ratings"]["0badc0de00"] = json!(3));
     let beyond = changed("beyond.json", &|file| {
-        file["ratings"].as_object_mut().unwrap().values_mut().for_each(|v| *v = 6.into())
+        file["ratings"].as_object_mut().unwrap().values_mut().for_each(|v| *v = 6.into());
     });
     std::fs::write(desk.path("half.json"), &std::fs::read(desk.path("ratings-01.json")).unwrap()[..99]).unwrap();
     let half = desk.text("half.json");

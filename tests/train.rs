@@ -79,6 +79,12 @@ fn a_killed_run_goes_on_to_the_weights_of_one_left_alone() {
     assert_eq!(desk.weights("cut"), desk.weights("whole"));
     let curve = std::fs::read_to_string(desk.folder.path().join("cut/curve.svg")).unwrap();
     assert!(curve.starts_with("<svg") && curve.contains("PSNR"));
+    let page = std::fs::read_to_string(desk.folder.path().join("cut/run.html")).unwrap();
+    assert_eq!((page.matches("<svg").count(), page.contains("location.reload")), (2, false), "the run has ended");
+    // The events of before the kill, a mark of the resumption, and those after it.
+    let events = std::fs::read(desk.folder.path().join("cut/events.out.tfevents.upres")).unwrap();
+    let count = |tag: &[u8]| events.windows(tag.len()).filter(|part| *part == tag).count();
+    assert!(count(b"brain.Event:2") == 1 && count(b"train/loss") >= 60 && count(b"validation/psnr") >= 60);
 }
 
 #[test]

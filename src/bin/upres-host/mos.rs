@@ -212,7 +212,9 @@ fn read(args: &ReadArgs) -> Result<ExitCode> {
     if tally.raters() == 0 {
         return Err(Error::input("no ratings are left to sum up"));
     }
-    tally.remarks().iter().for_each(|remark| eprintln!("upres-host: {remark}"));
+    for remark in tally.remarks() {
+        eprintln!("upres-host: {remark}");
+    }
     print(&if args.json { tally.to_json().to_string() } else { tally.table() })?;
     if let Some(path) = &args.out {
         atomic::write(path, tally.page().as_bytes())?;

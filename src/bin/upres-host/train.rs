@@ -10,10 +10,12 @@ use upres::host::chain_loss::Precision;
 use upres::host::checkpoint::{Point, Recipe, Run};
 use upres::host::dataset::{Dataset, SCORED_SIDE};
 use upres::host::degrade::Degradation;
+use upres::host::events::{self, Events};
 use upres::host::loss::Loss;
 use upres::host::net::{Block, Net, Shape};
 use upres::host::optimise::Schedule;
 use upres::host::random::Random;
+use upres::host::run_page;
 use upres::host::train::{Observer, Rhythm, alive, train};
 
 /// Options of `upres-host train`.
@@ -21,7 +23,7 @@ use upres::host::train::{Observer, Rhythm, alive, train};
 pub(crate) struct Args {
     /// Folder of photographs to learn from
     pub(crate) photographs: PathBuf,
-    /// Folder for the checkpoint, the weights and the curve
+    /// Folder for the checkpoint, the weights, the curve, the page of the run (run.html) and TensorBoard's events
     #[arg(short, long)]
     pub(crate) out: PathBuf,
     /// Folder of photographs to measure on while training; the best weights there are kept
@@ -224,7 +226,7 @@ fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> 
             shape.mac_per_pixel() / 1000.0
         );
     }
-    let mut reporter = Reporter::new(args, &checkpoint, &run);
+    let mut reporter = Reporter::new(args, &checkpoint, &run)?;
     train(&mut run, &data, validation.as_ref(), Rhythm { measure: args.measure }, &mut reporter)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -237,12 +239,17 @@ struct Reporter<'a> {
     first: u64,
     shown: Instant,
     loss: f64,
+    events: Events,
 }
 
 impl<'a> Reporter<'a> {
-    fn new(args: &'a Args, checkpoint: &'a Path, run: &Run) -> Self {
+    fn new(args: &'a Args, checkpoint: &'a Path, run: &Run) -> Result<Self> {
         let now = Instant::now();
-        Self { args, checkpoint, began: now, first: run.adam.step, shown: now, loss: 0.0 }
+        let mut events = Events::append(&args.out.join(events::NAME))?;
+        if args.resume {
+            events.resumed(run.adam.step)?;
+        }
+        Ok(Self { args, checkpoint, began: now, first: run.adam.step, shown: now, loss: 0.0, events })
     }
 
     fn pace(&self, step: u64) -> f64 {
@@ -271,11 +278,7 @@ impl Observer for Reporter<'_> {
     }
 
     fn measured(&mut self, run: &Run) -> Result<bool> {
-        let title = format!("loss and validation PSNR, x{} luma", run.recipe.shape.scale);
-        upres::atomic::write(
-            &self.args.out.join("curve.svg"),
-            upres::host::curve::svg(&title, &run.history).as_bytes(),
-        )?;
+        self.draw(run)?;
         let best = run.history.iter().filter_map(|p| p.psnr).fold(f32::MIN, f32::max);
         if run.history.last().is_some_and(|p| p.psnr.is_none_or(|psnr| psnr >= best)) {
             let weights = run.averaged()?.merge()?.to_bytes(&run.description())?;
@@ -291,6 +294,43 @@ impl Observer for Reporter<'_> {
 }
 
 impl Reporter<'_> {
+    /// Writes the curve, the page of the run and the events of the last measurement.
+    fn draw(&mut self, run: &Run) -> Result<()> {
+        let title = format!("loss and validation PSNR, x{} luma", run.recipe.shape.scale);
+        upres::atomic::write(
+            &self.args.out.join("curve.svg"),
+            run_page::svg(&title, &run_page::course(&run.history)).as_bytes(),
+        )?;
+        let live = run.adam.step < run.recipe.steps;
+        let charts = run_page::charts(&run.history);
+        let page = run_page::page(&format!("Training, {title}"), &self.facts(run), &charts, &[], live);
+        upres::atomic::write(&self.args.out.join("run.html"), page.as_bytes())?;
+        if let Some(point) = run.history.last() {
+            self.events.scalar(point.step, "train/loss", point.loss.into())?;
+            if let Some(psnr) = point.psnr {
+                self.events.scalar(point.step, "validation/psnr", psnr.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the page tells of a run beside its curves.
+    fn facts(&self, run: &Run) -> Vec<(String, String)> {
+        let Shape { scale, channels, blocks, .. } = run.recipe.shape;
+        let pace = self.pace(run.adam.step);
+        let left = (run.recipe.steps - run.adam.step) as f64 / pace;
+        let best = run.history.iter().filter_map(|p| p.psnr).reduce(f32::max);
+        let mut facts = vec![
+            ("photographs".to_string(), self.args.photographs.display().to_string()),
+            ("network".to_string(), format!("x{scale}, {blocks} layers of {channels} channels")),
+        ];
+        facts.extend(run.description());
+        facts.push(("steps in all".to_string(), run.recipe.steps.to_string()));
+        facts.push(("pace".to_string(), format!("{pace:.1} steps/s, {:.0} min left", left / 60.0)));
+        facts.extend(best.map(|best| ("best PSNR".to_string(), format!("{best:.3} dB"))));
+        facts
+    }
+
     /// Prints a measurement. A reader that has gone away is no reason to stop learning.
     fn tell(&self, point: &Point) {
         let pace = self.pace(point.step);

@@ -98,8 +98,12 @@ impl Study {
             coded.insert(code(self.seed, turn, &version.png), version);
         }
         let mut all = Sha256::new_with_prefix(self.seed.to_le_bytes());
-        coded.keys().for_each(|code| all.update(code));
-        self.calibration.iter().flatten().for_each(|png| all.update(png));
+        for code in coded.keys() {
+            all.update(code);
+        }
+        for png in self.calibration.iter().flatten() {
+            all.update(png);
+        }
         let page = hex(&all.finalize()[..6]);
         let data = data(&page, &coded, &self.calibration, (self.raters, self.seed));
         let html = TEMPLATE.replace("@@style@@", STYLE).replace("@@script@@", SCRIPT).replace("@@data@@", &data);
