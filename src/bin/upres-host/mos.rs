@@ -8,7 +8,7 @@ use upres::atomic;
 use upres::error::{Error, Result};
 use upres::evaluate::{Method, Pair, Picture, Set, check_scale};
 use upres::geometry::{Rect, Size};
-use upres::host::mos::{Choice, Key, MAX_RATERS, NEAREST, ORIGINAL, Ratings, Study, Tally, Version, choose};
+use upres::host::mos::{Choice, Key, MAX_RATERS, NEAREST, ORIGINAL, Plan, Ratings, Study, Tally, Version, choose};
 use upres::progress::Progress;
 use upres::resample::Filter;
 
@@ -91,9 +91,6 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
 
 fn make(args: &MakeArgs) -> Result<ExitCode> {
     let key_path = args.out.with_extension("key.json");
-    if key_path == args.out {
-        return Err(Error::usage("the page would overwrite its own key").fix("call it FILE.html"));
-    }
     let methods = all_methods(args)?;
     let scale = args.scale.map(usize::from).or_else(|| methods.iter().find_map(Method::scale)).unwrap_or(4);
     check_scale(&methods, scale)?;
@@ -101,7 +98,13 @@ fn make(args: &MakeArgs) -> Result<ExitCode> {
     let calibrate = args.calibrate.as_ref().map(|folder| Set::open(folder, scale)).transpose()?;
     let pictures = args.pictures.map(usize::from);
     let choice = choose(&sets, calibrate.as_ref(), pictures, args.calibration.into(), args.seed)?;
-    let mut study = Study::new(scale, args.seed, args.raters, u64::from(args.max_size) << 20);
+    let mut study = Study::new(Plan {
+        scale,
+        seed: args.seed,
+        raters: args.raters,
+        versions: choice.rated.len() * (methods.len() + 1),
+        max_bytes: u64::from(args.max_size) << 20,
+    });
     let work = Work { args, scale, methods: &methods };
     let failed = work.fill(&mut study, &choice)?;
     for (name, reason) in &failed {

@@ -15,7 +15,7 @@ mod report;
 mod statistics;
 
 pub use choose::{Choice, choose};
-pub use page::{Study, Version, order};
+pub use page::{Plan, Study, Version, order};
 pub use plot::svg;
 pub use ratings::{Entry, Key, Ratings};
 pub use report::{Row, SetRows, Tally};

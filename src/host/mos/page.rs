@@ -25,22 +25,34 @@ pub struct Version {
     pub png: Vec<u8>,
 }
 
+/// What is known of a page before its first picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Enlargement.
+    pub scale: usize,
+    /// Seed of the raters' orders.
+    pub seed: u64,
+    /// Raters have the numbers 1 to this.
+    pub raters: u16,
+    /// Versions that are to come, for messages.
+    pub versions: usize,
+    /// Bytes that the page's pictures may have.
+    pub max_bytes: u64,
+}
+
 /// What a page is made of, collected picture by picture within a bound.
 #[derive(Debug)]
 pub struct Study {
-    scale: usize,
-    seed: u64,
-    raters: u16,
-    max_bytes: u64,
+    plan: Plan,
     versions: Vec<Version>,
     calibration: Vec<[Vec<u8>; 2]>,
     bytes: u64,
 }
 
 impl Study {
-    /// A study of enlarging `scale` times, without pictures yet, for raters 1 to `raters`, whose page may have `max_bytes`.
-    pub fn new(scale: usize, seed: u64, raters: u16, max_bytes: u64) -> Self {
-        Self { scale, seed, raters, max_bytes, versions: Vec::new(), calibration: Vec::new(), bytes: 0 }
+    /// A study without pictures yet.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, versions: Vec::new(), calibration: Vec::new(), bytes: 0 }
     }
 
     /// Adds a calibration pair: a picture by nearest neighbour and its original, as PNG files.
@@ -75,29 +87,33 @@ impl Study {
 
     fn grow(&mut self, png: usize) -> Result<()> {
         self.bytes += png.div_ceil(3) as u64 * 4;
-        if self.bytes > self.max_bytes {
-            let count = self.versions.len();
-            return Err(Error::limit(format!("the page passes {} MiB after {count} versions", self.max_bytes >> 20))
-                .fix("take fewer with --pictures, smaller ones with --crop, or raise --max-size"));
+        let Plan { versions: all, max_bytes, .. } = self.plan;
+        if self.bytes <= max_bytes {
+            return Ok(());
         }
-        Ok(())
+        let done = self.versions.len();
+        let whole = (self.bytes * all as u64).checked_div(done as u64).filter(|_| done < all);
+        let whole = whole.map_or_else(String::new, |bytes| format!("; all would take about {} MiB", bytes >> 20));
+        Err(Error::limit(format!("the page passes {} MiB after {done} of {all} versions{whole}", max_bytes >> 20))
+            .fix("take fewer with --pictures, smaller ones with --crop, or raise --max-size"))
     }
 
     /// The page and its key. A version's code is a digest of the seed and its own bytes, and the page lists versions by code,
     /// so that neither tells anything that the pixels do not: not the method, and not which versions share one.
     pub fn finish(self) -> (String, Key) {
+        let Plan { seed, raters, scale, .. } = self.plan;
         let mut coded: BTreeMap<String, Version> = BTreeMap::new();
         let sets = once(self.versions.iter().map(|version| &version.set));
         let methods = once(self.versions.iter().map(|version| &version.method));
         for version in self.versions {
             // Equal pictures, such as two methods may make, have codes of their own.
             let mut turn = 0u64;
-            while coded.contains_key(&code(self.seed, turn, &version.png)) {
+            while coded.contains_key(&code(seed, turn, &version.png)) {
                 turn += 1;
             }
-            coded.insert(code(self.seed, turn, &version.png), version);
+            coded.insert(code(seed, turn, &version.png), version);
         }
-        let mut all = Sha256::new_with_prefix(self.seed.to_le_bytes());
+        let mut all = Sha256::new_with_prefix(seed.to_le_bytes());
         for code in coded.keys() {
             all.update(code);
         }
@@ -105,11 +121,10 @@ impl Study {
             all.update(png);
         }
         let page = hex(&all.finalize()[..6]);
-        let data = data(&page, &coded, &self.calibration, (self.raters, self.seed));
+        let data = data(&page, &coded, &self.calibration, (raters, seed));
         let html = TEMPLATE.replace("@@style@@", STYLE).replace("@@script@@", SCRIPT).replace("@@data@@", &data);
         let entry = |v: Version| Entry { set: v.set, picture: v.picture, method: v.method };
         let items = coded.into_iter().map(|(code, version)| (code, entry(version))).collect();
-        let (seed, raters, scale) = (self.seed, self.raters, self.scale);
         (html, Key { format: Key::FORMAT.into(), page, scale, seed, raters, sets, methods, items })
     }
 }
@@ -185,7 +200,7 @@ mod tests {
     use super::*;
 
     fn study(seed: u64) -> (String, Key) {
-        let mut study = Study::new(4, seed, 3, 1 << 20);
+        let mut study = Study::new(Plan { scale: 4, seed, raters: 3, versions: 8, max_bytes: 1 << 20 });
         study.calibrate(vec![1, 2, 3], vec![4, 5, 6]).unwrap();
         for picture in ["quay", "roof"] {
             for (n, method) in ["nearest", "bicubic", "original", "twin"].iter().enumerate() {
@@ -241,9 +256,14 @@ mod tests {
 
     #[test]
     fn the_bound_holds_and_says_what_helps() {
-        let mut study = Study::new(4, 1, 1, 1 << 20);
+        let mut study = Study::new(Plan { scale: 4, seed: 1, raters: 1, versions: 4, max_bytes: 1 << 20 });
         study.calibrate(vec![0; 300_000], vec![0; 300_000]).unwrap();
-        let version = Version { set: "s".into(), picture: "p".into(), method: "m".into(), png: vec![0; 300_000] };
-        assert!(study.rate(version).unwrap_err().to_string().contains("1 MiB after 0 versions (take fewer"));
+        let version = |bytes| Version { set: "s".into(), picture: "p".into(), method: "m".into(), png: vec![0; bytes] };
+        study.rate(version(100)).unwrap();
+        let error = study.rate(version(300_000)).unwrap_err().to_string();
+        assert!(
+            error.contains("passes 1 MiB after 1 of 4 versions; all would take about 4 MiB (take fewer"),
+            "{error}"
+        );
     }
 }
