@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use upres::error::{Error, Result};
 use upres::host::adversarial::{Game, TWICE};
 use upres::host::degrade::Degradation;
+use upres::host::events::{self, Events};
 use upres::host::lpips::Lpips;
 use upres::host::photographs::Photographs;
 use upres::host::recipe::{self, Finished, Observer, Recipe, Rhythm, Run, Sample, Sources, teach};
+use upres::host::run_page::{self, Series};
 use upres::progress::readable;
 
 /// Runs the recipe that `args` name.
@@ -80,7 +82,7 @@ fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCo
         _ => None,
     };
     let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side };
-    let mut reporter = Reporter::new(args, &checkpoint, &run);
+    let mut reporter = Reporter::new(args, &checkpoint, &run)?;
     let validation = validation.as_deref().map(|photographs| (photographs, lpips.as_ref()));
     teach(&mut run, &data, validation, rhythm, &mut reporter)?;
     Ok(ExitCode::SUCCESS)
@@ -95,12 +97,17 @@ struct Reporter<'a> {
     steps: u64,
     shown: Instant,
     losses: BTreeMap<&'static str, f64>,
+    events: Events,
 }
 
 impl<'a> Reporter<'a> {
-    fn new(args: &'a Args, checkpoint: &'a Path, run: &Run) -> Self {
+    fn new(args: &'a Args, checkpoint: &'a Path, run: &Run) -> Result<Self> {
         let now = Instant::now();
-        Self {
+        let mut events = Events::append(&args.out.join(events::NAME))?;
+        if args.resume {
+            events.resumed(run.step)?;
+        }
+        Ok(Self {
             args,
             checkpoint,
             began: now,
@@ -108,7 +115,22 @@ impl<'a> Reporter<'a> {
             steps: run.recipe.steps,
             shown: now,
             losses: BTreeMap::new(),
+            events,
+        })
+    }
+
+    /// Writes the page of the run and the events of the last measurement.
+    fn draw(&mut self, run: &Run, samples: &[run_page::Sample]) -> Result<()> {
+        let facts: Vec<(String, String)> = run.recipe.description(run.step).into_iter().collect();
+        let live = run.step < self.steps;
+        let page = run_page::page(&run.recipe.title, &facts, &charts(run), samples, live);
+        upres::atomic::write(&self.file("run.html"), page.as_bytes())?;
+        if let Some(point) = run.history.last() {
+            for (name, value) in &point.values {
+                self.events.scalar(point.step, name, f64::from(*value))?;
+            }
         }
+        Ok(())
     }
 
     fn pace(&self, step: u64) -> f64 {
@@ -133,6 +155,26 @@ impl<'a> Reporter<'a> {
     }
 }
 
+/// What is measured in a run, by what belongs on one chart.
+fn charts(run: &Run) -> Vec<(String, Vec<Series>)> {
+    let series = |name: &str| {
+        let points = run.history.iter().filter_map(|point| Some((point.step, f64::from(*point.values.get(name)?))));
+        Series::new(name, if name == "psnr" { "dB" } else { "" }, points.collect())
+    };
+    let chart = |title: &str, names: &[&str]| {
+        let series = names.iter().map(|name| series(name)).filter(|series| !series.points.is_empty());
+        (title.to_string(), series.collect::<Vec<_>>())
+    };
+    [
+        chart("The generator's losses, weighted", &["loss", "pixel", "lpips", "features", "texture", "adversarial"]),
+        chart("The discriminator's loss, and the means of its logits", &["d_loss", "d_real", "d_fake"]),
+        chart("On the validation folder", &["psnr", "lpips_metric"]),
+    ]
+    .into_iter()
+    .filter(|(_, series)| !series.is_empty())
+    .collect()
+}
+
 impl Observer for Reporter<'_> {
     fn step(&mut self, step: u64, costs: &BTreeMap<&'static str, f64>) {
         for (name, cost) in costs {
@@ -154,9 +196,13 @@ impl Observer for Reporter<'_> {
     }
 
     fn measured(&mut self, run: &Run, samples: Vec<Sample>) -> Result<bool> {
+        let mut shown = Vec::new();
         for (n, sample) in samples.iter().enumerate() {
-            upres::atomic::write(&self.file(&format!("sample-{}.png", n + 1)), &sample.picture.to_png()?)?;
+            let (png, size) = (sample.picture.to_png()?, sample.picture.size);
+            self.events.image(run.step, &format!("sample/{}", n + 1), png.clone(), size.width, size.height)?;
+            shown.push(run_page::Sample { caption: sample.caption.clone(), png });
         }
+        self.draw(run, &shown)?;
         let finished = run.finished()?.to_bytes()?;
         upres::atomic::write(&self.file("last.safetensors"), &finished)?;
         if Self::is_best(run) {
