@@ -87,7 +87,7 @@ pub struct Card {
     /// How it was trained: recipe, data, steps. Free text by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub training: BTreeMap<String, String>,
-    /// Scores: set name, then metric (`psnr_y`, `ssim_y`), then value.
+    /// Scores: set name, then metric (`psnr_y`, `ssim_y`, and where they were measured `niqe`, `lpips`), then value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scores: BTreeMap<String, BTreeMap<String, f64>>,
 }

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn evaluate(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upres-host")).arg("evaluate").args(arguments).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upres-host"));
+    command.env_remove("UPRES_WEIGHTS").arg("evaluate").args(arguments).output().unwrap()
 }
 
 fn json(arguments: &[&str]) -> Value {
@@ -163,4 +164,93 @@ fn a_generator_that_is_its_base_scores_as_bilinear() {
     let score = |method: &str| mean[method]["psnr_y"].as_f64().unwrap();
     assert_eq!(report["sets"][0]["scale"], 2);
     assert!((score("base") - score("bilinear")).abs() < 0.01 && score("bilinear") > score("nearest") + 0.1, "{mean}");
+}
+
+/// A folder that holds made-up statistics of photographs under the name of NIQE's; tests/data/niqe.py wrote them.
+fn weights() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made_up = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/made_up.npz");
+    std::fs::copy(made_up, folder.path().join("niqe_pris_params.npz")).unwrap();
+    folder
+}
+
+// judge.py baseline --kind bicubic --in SET/LR_x4 --out OUT && judge.py score --hr SET/HR --sr OUT --no-lpips --json J
+#[test]
+fn niqe_is_that_of_the_judge() {
+    let Some(data) = skip::folder("UPRES_DATA", "shared/data") else { return };
+    let weights = data.join("weights");
+    let report = json(&["bicubic", "--on", text(&data.join("bench/Set5")), "--weights", text(&weights)]);
+    let set = &report["sets"][0];
+    let near = |scores: &Value, expected: f64| {
+        let got = scores["bicubic"]["niqe"].as_f64().unwrap();
+        assert!((got / expected - 1.0).abs() < 1e-6, "{got}, not {expected}");
+    };
+    near(&set["pictures"][0]["scores"], 7.422_396_051_493_06);
+    near(&set["mean"], 8.428_455_070_345_57);
+}
+
+// Printed by tests/data/niqe.py: waves and noise of 200 x 300 beside the statistics of the authors.
+#[test]
+fn niqe_of_a_made_picture_is_that_of_the_judge() {
+    let Some(data) = skip::folder("UPRES_DATA", "shared/data") else { return };
+    let niqe = upres::host::judge::Niqe::open(&data.join("weights/niqe_pris_params.npz")).unwrap();
+    let sample = |i: usize| {
+        let (x, y, c) = (i / 3 % 200, i / 600, i % 3);
+        let noise = ((x * x * 31 + y * y * 17 + x * y * 7 + c * 59) * 2_654_435_761 % (1 << 32)) >> 27;
+        ((x / 3 * (1 + c) + y / 2 * 3 + x * y / 40) % 200 + noise) as u8
+    };
+    let size = upres::geometry::Size::new(200, 300);
+    let picture = upres::evaluate::Picture { size, rgb: (0..size.area() * 3).map(sample).collect() };
+    let got = niqe.measure(&picture).unwrap();
+    assert!((got / 17.283_392_287_548_434 - 1.0).abs() < 1e-9, "{got}");
+}
+
+#[test]
+fn judges_speak_in_tables_json_and_pages_where_their_weights_are_given() {
+    let folder = folder_with(&[("a.png", textured(160, 120, 1)), ("small.png", textured(64, 64, 4))]);
+    let weights = weights();
+    let page = folder.path().join("report.html");
+    let with = ["lanczos", "--on", text(folder.path()), "--weights", text(weights.path()), "--report", text(&page)];
+    let report = json(&with);
+    let set = &report["sets"][0];
+    let of = |scores: &Value| scores["lanczos"]["niqe"].as_f64();
+    assert_eq!(of(&set["pictures"][1]["scores"]), None);
+    assert!(of(&set["mean"]).is_some_and(|niqe| Some(niqe) == of(&set["pictures"][0]["scores"])), "{set}");
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<th>NIQE ↓") && html.contains("<td>-"), "{html}");
+    let printed = evaluate(&with).stdout;
+    assert!(String::from_utf8_lossy(&printed).contains("PSNR-Y   SSIM-Y     NIQE"));
+    let without = evaluate(&with[..3]).stdout;
+    assert!(!String::from_utf8_lossy(&without).contains("NIQE"));
+}
+
+#[test]
+fn cards_carry_what_judges_say() {
+    use upres::host::chain::{Chain, Layer, Recipe};
+    use upres::host::export::Artefact;
+    let layer = Layer { inputs: 1, outputs: 4, weight: vec![0.0; 36], bias: vec![0.0; 4] };
+    let folder = folder_with(&[("a.png", textured(192, 192, 1))]);
+    let model = folder.path().join("base.onnx");
+    let chain = Chain { scale: 2, layers: vec![layer] };
+    Artefact::float(&chain, &Recipe::new(), "base").unwrap().save(&model).unwrap();
+    let weights = weights();
+    let report = json(&[text(&model), "--on", text(folder.path()), "--weights", text(weights.path()), "--write-card"]);
+    let set = &report["sets"][0];
+    let card = Artefact::open(&model).unwrap().card;
+    let scores = &card.scores[set["set"].as_str().unwrap()];
+    assert_eq!(scores.keys().collect::<Vec<_>>(), ["niqe", "psnr_y", "ssim_y"]);
+    assert!((scores["niqe"] - set["mean"]["base"]["niqe"].as_f64().unwrap()).abs() < 0.000_51);
+}
+
+#[test]
+fn weights_that_are_none_are_refused() {
+    let folder = folder_with(&[("a.png", textured(64, 64, 1))]);
+    let refused = |words: &str| {
+        let output = evaluate(&["bicubic", "--on", text(folder.path()), "--weights", text(folder.path())]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(words), "{error}");
+    };
+    refused("holds no weights of a measure (name a folder with niqe_pris_params.npz)");
+    std::fs::write(folder.path().join("niqe_pris_params.npz"), b"nothing of the kind").unwrap();
+    refused("niqe_pris_params.npz: this is not an .npz file, or it is cut off");
 }

@@ -2,8 +2,7 @@
 
 use super::gallery::{Crop, Gallery};
 use super::picture::Picture;
-use super::table::{decibels, similarity};
-use super::{Report, Row};
+use super::{Better, Measure, Report, Verdict};
 use crate::error::Result;
 use crate::metric::Scores;
 use base64::Engine as _;
@@ -13,7 +12,7 @@ use std::fmt::Write as _;
 /// How every page of ours looks.
 pub(crate) const STYLE: &str = include_str!("report.css");
 
-/// The page: a table of means, the crops, and a table of every picture.
+/// The page: one table of means (sets and their measures across, methods down), the crops, and a table of every picture.
 ///
 /// # Errors
 /// What the PNG encoder reports of a crop.
@@ -26,8 +25,9 @@ pub fn page(reports: &[Report], gallery: &Gallery) -> Result<String> {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Enlarging {scale} times, measured</title>\n<style>\n{STYLE}</style>\n\
          <h1>Enlarging {scale} times, measured</h1>\n\
-         <p>PSNR in dB and SSIM, higher is better, on BT.601 studio luma of 8-bit pictures, without a border of {scale} \
-         pixels; the best of each row is marked. Measured by upres {}.</p>\n<h2>Means</h2>\n",
+         <p>PSNR in dB and SSIM on BT.601 studio luma of 8-bit pictures, without a border of {scale} pixels; other measures \
+         on whole pictures. ↑ means that more is better, ↓ that less is; the best is marked, of each column of the means and \
+         for each picture. Measured by upres {}.</p>\n<h2>Means</h2>\n",
         env!("CARGO_PKG_VERSION")
     );
     means(&mut page, reports);
@@ -51,40 +51,62 @@ pub fn page(reports: &[Report], gallery: &Gallery) -> Result<String> {
     Ok(page)
 }
 
-/// One row a set.
+/// One row a method, with the measures of each set; the best of each column is marked.
 fn means(page: &mut String, reports: &[Report]) {
-    open_table(page, "Set", reports.first().map_or(&[], |report| &report.methods));
-    for report in reports.iter().filter(|report| !report.mean.is_empty()) {
-        row(page, &report.set, &report.mean);
+    let methods = reports.first().map_or(&[][..], |report| &report.methods);
+    let reports: Vec<&Report> = reports.iter().filter(|report| !report.mean.is_empty()).collect();
+    let sets = reports.iter().map(|report| (report.set.as_str(), report.measures.as_slice()));
+    open_table(page, "Method", &sets.collect::<Vec<_>>());
+    for (index, method) in methods.iter().enumerate() {
+        let _ = write!(page, "<tr><td>{}", escaped(method));
+        for report in &reports {
+            group(page, &report.measures, &report.mean, index);
+        }
+        page.push('\n');
     }
     page.push_str("</table></div>\n");
 }
 
-/// One row a picture.
+/// One row a picture, with the measures of each method; the best of each measure is marked in every row.
 fn every_picture(page: &mut String, report: &Report) {
-    open_table(page, "Picture", &report.methods);
-    for Row { name, scores, .. } in &report.pictures {
-        row(page, name, scores);
+    let methods = report.methods.iter().map(|method| (method.as_str(), report.measures.as_slice()));
+    open_table(page, "Picture", &methods.collect::<Vec<_>>());
+    for row in &report.pictures {
+        let _ = write!(page, "<tr><td>{}", escaped(&row.name));
+        for index in 0..row.verdicts.len() {
+            group(page, &report.measures, &row.verdicts, index);
+        }
+        page.push('\n');
     }
     page.push_str("</table></div>\n");
 }
 
-fn open_table(page: &mut String, what: &str, methods: &[String]) {
-    let _ = write!(page, "<div class=\"scroll\"><table>\n<tr><th>{what}");
-    for method in methods {
-        let _ = write!(page, "<th>{}", escaped(method));
+/// Two rows of heads: the groups, and below each the measures it holds.
+fn open_table(page: &mut String, what: &str, groups: &[(&str, &[Measure])]) {
+    let _ = write!(page, "<div class=\"scroll\"><table>\n<tr><th rowspan=\"2\">{what}");
+    for (name, measures) in groups {
+        let _ = write!(page, "<th class=\"group\" colspan=\"{}\">{}", measures.len(), escaped(name));
+    }
+    page.push_str("\n<tr>");
+    for measure in groups.iter().flat_map(|(_, measures)| *measures) {
+        let arrow = match measure.better {
+            Better::Lower => "↓",
+            Better::Higher => "↑",
+        };
+        let _ = write!(page, "<th>{} {arrow}", escaped(&measure.title));
     }
     page.push('\n');
 }
 
-fn row(page: &mut String, name: &str, scores: &[Scores]) {
-    let _ = write!(page, "<tr><td>{}", escaped(name));
-    let best = scores.iter().map(|s| s.psnr_y).fold(f64::NEG_INFINITY, f64::max);
-    for score in scores {
-        let mark = if scores.len() > 1 && score.psnr_y >= best { " class=\"best\"" } else { "" };
-        let _ = write!(page, "<td{mark}>{}<small>{}</small>", decibels(score.psnr_y), similarity(score.ssim_y));
+/// The cells of the verdict at `index`, marked where none of `rivals` (itself among them) is better.
+fn group(page: &mut String, measures: &[Measure], rivals: &[Verdict], index: usize) {
+    let values: Vec<Vec<Option<f64>>> = rivals.iter().map(Verdict::values).collect();
+    for (column, measure) in measures.iter().enumerate() {
+        let value = values[index][column];
+        let best = measure.best(values.iter().map(|values| values[column]));
+        let mark = if best.is_some() && value == best { " class=\"best\"" } else { "" };
+        let _ = write!(page, "<td{mark}>{}", measure.shown(value));
     }
-    page.push('\n');
 }
 
 fn left_out(page: &mut String, report: &Report) {
@@ -109,7 +131,7 @@ fn side_by_side(page: &mut String, crop: &Crop, methods: &[String]) -> Result<()
 
 fn figure(page: &mut String, picture: &Picture, name: &str, scores: Option<&Scores>) -> Result<()> {
     let (name, png) = (escaped(name), base64(&picture.to_png()?));
-    let score = scores.map_or_else(String::new, |s| format!(": {} dB", decibels(s.psnr_y)));
+    let score = scores.map_or_else(String::new, |s| format!(": {}", decibels(s.psnr_y)));
     let Picture { size, .. } = picture;
     let _ = writeln!(
         page,
@@ -118,6 +140,11 @@ fn figure(page: &mut String, picture: &Picture, name: &str, scores: Option<&Scor
         size.width, size.height
     );
     Ok(())
+}
+
+/// `28.426 dB`, or that the crop equals the original.
+fn decibels(value: f64) -> String {
+    if value.is_infinite() { "equal".to_string() } else { format!("{value:.3} dB") }
 }
 
 /// Text that cannot be taken for markup, in content and in quoted attributes.
@@ -141,8 +168,45 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::evaluate::Row;
+    use std::collections::BTreeMap;
+
+    fn report(set: &str, niqe: [f64; 2]) -> Report {
+        let verdict = |psnr_y, niqe| Verdict {
+            scores: Scores { psnr_y, ssim_y: Some(0.5), psnr_rgb: psnr_y, largest_difference: 1.0 },
+            judged: vec![Some(niqe)],
+        };
+        let mut measures = Measure::all(&[]);
+        measures.push(Measure { key: "niqe".into(), title: "NIQE".into(), better: Better::Lower, decimals: 3 });
+        let verdicts = vec![verdict(20.0, niqe[0]), verdict(30.0, niqe[1])];
+        Report {
+            set: set.into(),
+            scale: 4,
+            border: 4,
+            methods: vec!["one".into(), "two".into()],
+            measures,
+            pictures: vec![Row { name: "picture".into(), size: [8, 8], verdicts: verdicts.clone() }],
+            mean: verdicts,
+            failed: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn one_table_shows_sets_and_methods_with_the_best_of_each_column() {
+        let reports = [report("first", [3.0, 4.0]), report("second", [6.0, 5.0])];
+        let page = page(&reports, &Gallery::closed()).unwrap();
+        let (means, pictures) = page.split_once("<h2>Every picture</h2>").unwrap();
+        assert_eq!(means.matches("<table>").count(), 1);
+        let row = |name: &str| means.lines().find(|line| line.starts_with(&format!("<tr><td>{name}"))).unwrap();
+        let (best, equal) = ("<td class=\"best\">", "<td class=\"best\">0.5000");
+        assert_eq!(row("one"), format!("<tr><td>one<td>20.000{equal}{best}3.000<td>20.000{equal}<td>6.000"));
+        assert_eq!(row("two"), format!("<tr><td>two{best}30.000{equal}<td>4.000{best}30.000{equal}{best}5.000"));
+        assert!(means.contains("<th class=\"group\" colspan=\"3\">second") && means.contains("<th>NIQE ↓"));
+        assert!(pictures.contains(&format!("<td>picture<td>20.000{equal}{best}3.000{best}30.000")));
+    }
 
     #[test]
     fn names_cannot_break_out_of_the_page() {

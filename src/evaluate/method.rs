@@ -197,6 +197,7 @@ mod tests {
         let report = crate::evaluate::evaluate(
             &set,
             &methods,
+            &[],
             4,
             &crate::progress::Unwatched,
             &mut crate::evaluate::Gallery::closed(),

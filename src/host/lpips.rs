@@ -78,7 +78,7 @@ impl Lpips {
     ///
     /// # Errors
     /// Where they are too small or differ in size.
-    pub fn judge(&self, a: &Picture, b: &Picture) -> Result<f64> {
+    pub fn between(&self, a: &Picture, b: &Picture) -> Result<f64> {
         let tensor = |picture: &Picture| -> Result<Tensor> {
             let planes: Vec<f32> = picture.planes().into_iter().flat_map(|plane| plane.data).collect();
             let (height, width) = (picture.size.height, picture.size.width);

@@ -15,6 +15,7 @@ pub mod fine_tune;
 pub mod forward;
 pub mod graph;
 pub mod integer;
+pub mod judge;
 pub mod loss;
 pub mod lpips;
 pub mod mos;

@@ -12,6 +12,7 @@ use upres::atomic;
 use upres::error::{Error, Result};
 use upres::evaluate::{Gallery, Method, Report, Set, evaluate, page, table};
 use upres::host::export::Artefact;
+use upres::host::judge::judges;
 use upres::progress::{Progress, readable, time_left};
 use upres::resample::Filter;
 
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Side of a crop in pixels of the original
     #[arg(long, default_value_t = 96, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(8..=1024))]
     crop_side: u16,
+    /// The folder of the weights of perceptual measures; NIQE is measured where it holds niqe_pris_params.npz
+    #[arg(long, value_name = "DIR", env = "UPRES_WEIGHTS")]
+    weights: Option<PathBuf>,
     /// Put the means on the cards of the .onnx files that were judged, inside and beside them
     #[arg(long)]
     write_card: bool,
@@ -53,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let bicubic = args.report.is_some() && !args.methods.iter().any(|name| name == "bicubic");
     let names = bicubic.then_some("bicubic").into_iter().chain(args.methods.iter().map(String::as_str));
     let methods = methods(names, &args.zoo, &args.corrections)?;
+    let judges = args.weights.as_deref().map_or_else(|| Ok(Vec::new()), judges)?;
     let known = methods.iter().find_map(Method::scale);
     let scale = args.scale.map(usize::from).or(known).unwrap_or(4);
     let sets = args.on.iter().map(|folder| Set::open(folder, scale)).collect::<Result<Vec<_>>>()?;
@@ -63,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let watch = Watch::new(sets.iter().map(|set| set.pairs.len() as u64).sum());
     let mut reports = Vec::new();
     for set in &sets {
-        reports.push(evaluate(set, &methods, scale, &watch, &mut gallery)?);
+        reports.push(evaluate(set, &methods, &judges, scale, &watch, &mut gallery)?);
     }
     watch.clear();
     print(&text(args, &reports))?;
@@ -82,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The means of `reports` on the card of every file that was judged; PSNR in dB to three digits, SSIM to four.
+/// The means of `reports` on the card of every file that was judged, with the digits of the tables.
 fn write_cards(args: &Args, reports: &[Report]) -> Result<()> {
     let files = args.methods.iter().map(Path::new).filter(|path| path.extension().is_some_and(|e| e == "onnx"));
     for file in files {
@@ -92,9 +97,9 @@ fn write_cards(args: &Args, reports: &[Report]) -> Result<()> {
             let names = [artefact.card.name.as_str(), &file.to_string_lossy()];
             let index = report.methods.iter().position(|method| names.contains(&method.as_str()));
             let Some(mean) = index.and_then(|index| report.mean.get(index)) else { continue };
-            let mut scores = BTreeMap::from([("psnr_y".to_string(), (mean.psnr_y * 1e3).round() / 1e3)]);
-            scores.extend(mean.ssim_y.map(|ssim| ("ssim_y".to_string(), (ssim * 1e4).round() / 1e4)));
-            sets.insert(report.set.clone(), scores);
+            let values = report.measures.iter().zip(mean.values());
+            let scores = values.filter_map(|(measure, value)| Some((measure.key.clone(), measure.rounded(value)?)));
+            sets.insert(report.set.clone(), scores.collect());
         }
         let beside = file.file_name().is_some_and(|name| name == "model.onnx").then(|| file.parent()).flatten();
         artefact.with_scores(sets)?.save(beside.unwrap_or(file))?;

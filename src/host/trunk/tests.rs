@@ -94,10 +94,10 @@ fn lpips_of_the_published_pair() {
     };
     let original = picture("ex_ref.png");
     for (name, distance) in [("ex_p0.png", 0.7111), ("ex_p1.png", 0.1479)] {
-        let got = lpips.judge(&picture(name), &original).unwrap();
+        let got = lpips.between(&picture(name), &original).unwrap();
         assert!((got - distance).abs() < 1e-4, "{name}: {got}");
     }
-    assert!(lpips.judge(&original, &original).unwrap().abs() < 1e-9);
+    assert!(lpips.between(&original, &original).unwrap().abs() < 1e-9);
 }
 
 #[test]
