@@ -39,7 +39,10 @@ const BUILT_IN: &[BuiltIn] = built_in![
     "medium-x4",
     "medium-x4-int8",
     "large-x4",
-    "large-x4-int8"
+    "large-x4-int8",
+    "sharp-x4",
+    "sharp-x4-int8",
+    "sharp-rgb-x4"
 ];
 
 /// Where a generator comes from.

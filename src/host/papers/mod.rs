@@ -151,7 +151,7 @@ pub fn generator(choice: &Choice) -> Result<Generator> {
     match options {
         Options { scale: 0..=1 | 5.., .. } => complain("this scale cannot be trained", "choose 2, 3 or 4"),
         Options { channels: 0 | 1025.., .. } => complain("the number of channels is out of range", "choose 1 to 1024"),
-        Options { blocks: 0 | 257.., .. } => complain("that many blocks is out of range", "choose 1 to 256"),
+        Options { blocks: 257.., .. } => complain("that many blocks is out of range", "choose at most 256"),
         _ => Ok((paper.build)(options)),
     }
 }
