@@ -203,6 +203,7 @@ impl Run<'_> {
             Activation::Prelu(slopes) => ops::prelu(x, self.weight(slopes)),
             // 1 / (1 + e^−x) in a form that candle goes back through.
             Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),
+            Activation::Tanh => x.tanh(),
         }
     }
 }

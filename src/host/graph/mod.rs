@@ -62,7 +62,8 @@ pub struct Parameter {
 /// What lies around a map where a convolution looks past its border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Padding {
-    /// Zeros, as many as keep the size at stride 1.
+    /// Zeros, (side − 1) / 2 on every side: they keep the size at stride 1 where the side is odd, and a side of 4 at stride 2
+    /// halves it.
     Zero,
     /// The border's own samples, as many as keep the size at stride 1.
     Edge,
@@ -83,6 +84,8 @@ pub enum Activation {
     Prelu(Weight),
     /// `1 / (1 + e^−x)`.
     Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 /// What a node computes.
@@ -227,7 +230,7 @@ impl Graph {
 
 /// Zeros around a map for a kernel of `side`.
 const fn margin(side: usize) -> usize {
-    side / 2
+    side.saturating_sub(1) / 2
 }
 
 /// The patches that a convolution looks at.

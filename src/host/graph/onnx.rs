@@ -3,7 +3,7 @@
 //! Batch normalisation and factors are folded into the convolution before them: `γ/√(σ²+ε) · (w∗x + b − μ) + β` is a
 //! convolution by `w·γ/√(σ²+ε)` with another bias, exactly but for the rounding of the products.
 
-use super::{Activation, EPSILON, Graph, Op, Padding, Value, Weight};
+use super::{Activation, EPSILON, Graph, Op, Padding, Value, Weight, margin};
 use crate::error::{Error, Result};
 use crate::onnx::build::{GraphBuilder, float, int, ints, name, size, text};
 use crate::onnx::proto::element;
@@ -199,7 +199,7 @@ impl Writer<'_> {
             }
             inputs.push(name);
         }
-        let pads = if padding == Padding::Zero { side / 2 } else { 0 } as i64;
+        let pads = if padding == Padding::Zero { margin(side) } else { 0 } as i64;
         match padding {
             Padding::Zero | Padding::None => {}
             Padding::Edge => inputs[0] = self.padded(x, side / 2, "edge"),
@@ -237,6 +237,7 @@ impl Writer<'_> {
                 self.builder.node("LeakyRelu", &[x], y, vec![float("alpha", slope)]);
             }
             Activation::Sigmoid => self.node("Sigmoid", &[x], y),
+            Activation::Tanh => self.node("Tanh", &[x], y),
             Activation::Prelu(slopes) => {
                 let name = self.graph.parameters[slopes.0].name.clone();
                 let values = &self.weights[slopes.0];

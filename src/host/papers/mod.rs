@@ -1,17 +1,45 @@
 //! The papers' networks, one paper a file; each says what its equation is and which points are easily got wrong.
+//!
+//! Where nothing is chosen, for ×4; products are multiply-adds for one low-resolution pixel, the base picture's left out:
+//!
+//! | name | channels | blocks | colour | parameters | products | runs on the device |
+//! |---|---|---|---|---|---|---|
+//! | `edge` | 32 | 10 | luma | 97,584 | 97,056 | engine |
+//! | `separable` | 32 | 10 of two parts | luma | 18,672 | 18,016 | engine, as dense kernels |
+//! | `srcnn` | 64 | 5: the middle kernel | luma | 57,281 | 914,944 | engine |
+//! | `espcn` | 64 | none | luma | 24,752 | 24,640 | tanh on tract |
+//! | `vdsr` | 64 | 18 between first and last | luma | 665,921 | 10,635,264 | engine |
+//! | `drcn` | 256 | 16 recursions | luma | 1,775,121 | 312,053,760 | engine |
+//! | `srresnet` | 64 | 16 | RGB | 1,548,547 | 2,218,176 | engine |
+//! | `enhancenet` | 64 | 10 | RGB | 852,867 | 2,093,760 | engine |
+//! | `edsr` | 64 | 16 | RGB | 1,517,571 | 1,983,168 | engine |
+//! | `mdsr` | 64 | 80 | RGB | 7,953,987 | 7,111,360 | engine |
+//! | `rcan` | 64 | 200 in groups of 20 | RGB | 15,592,355 | 15,917,760 | attention on tract |
+//! | `esrgan` | 64 | 23 | RGB | 16,697,987 | 17,926,848 | engine |
 
 use super::graph::{Graph, Value};
 use crate::card::Colour;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+mod drcn;
 mod edge;
+mod edsr;
+mod enhance;
+mod espcn;
+mod rcan;
+mod rrdb;
+mod separable;
+mod srcnn;
 mod srgan;
+mod vdsr;
 
 pub use edge::rgb_twin;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 /// A network by name, with what may be chosen about it; what is left out is the paper's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +53,7 @@ pub struct Choice {
     /// Channels of its hidden layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// Its blocks.
+    /// Its blocks, or what stands for them in its paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<usize>,
     /// What it sees, where it can be either.
@@ -69,7 +97,8 @@ pub struct Generator {
     pub heads: Vec<Head>,
     /// Further pictures of the first head's scale that its paper trains as well.
     pub supervised: Vec<Value>,
-    /// Its last features at the input's resolution, which a teacher shows and a pupil imitates.
+    /// Its last features at the input's resolution, which a teacher shows and a pupil imitates; none where it works on the
+    /// enlarged picture alone, or each head has its own.
     pub hidden: Option<Value>,
 }
 
@@ -95,6 +124,19 @@ impl Generator {
     }
 }
 
+/// He's deviation times this is 1/√(3 · fan-in), what PyTorch starts a convolution from and with it the authors' code of networks
+/// whose residuals nothing normalises; from He's own, they would grow block by block.
+const PYTORCH: f64 = 0.408_248_290_463_863;
+
+/// Enlargement by `scale` in steps: ×4 is ×2 twice.
+const fn steps(scale: usize) -> &'static [usize] {
+    match scale {
+        4 => &[2, 2],
+        2 => &[2],
+        _ => &[3],
+    }
+}
+
 type Build = fn(Options) -> Generator;
 
 /// A paper's generator: name, the paper, what it is built with where nothing is chosen (channels, blocks, colour), builder.
@@ -105,6 +147,8 @@ struct Paper {
     blocks: usize,
     colour: Colour,
     build: Build,
+    /// The numbers of blocks that it can have; any where none are said.
+    only: &'static [usize],
 }
 
 const PAPERS: &[Paper] = &[
@@ -115,6 +159,52 @@ const PAPERS: &[Paper] = &[
         blocks: 10,
         colour: Colour::Luma,
         build: edge::generator,
+        only: &[],
+    },
+    Paper {
+        name: "separable",
+        title: "the camera network with depthwise and pointwise convolutions (Howard 2017)",
+        channels: 32,
+        blocks: 10,
+        colour: Colour::Luma,
+        build: separable::generator,
+        only: &[],
+    },
+    Paper {
+        name: "srcnn",
+        title: "SRCNN, three layers on the bicubic enlargement; blocks is the middle kernel (Dong 2016)",
+        channels: 64,
+        blocks: 5,
+        colour: Colour::Luma,
+        build: srcnn::generator,
+        only: &[1, 3, 5],
+    },
+    Paper {
+        name: "espcn",
+        title: "ESPCN, three layers and the pixel shuffle (Shi 2016)",
+        channels: 64,
+        blocks: 1,
+        colour: Colour::Luma,
+        build: espcn::generator,
+        only: &[],
+    },
+    Paper {
+        name: "vdsr",
+        title: "VDSR, 20 layers beside the bicubic enlargement (Kim 2016)",
+        channels: 64,
+        blocks: 18,
+        colour: Colour::Luma,
+        build: vdsr::generator,
+        only: &[],
+    },
+    Paper {
+        name: "drcn",
+        title: "DRCN, 16 recursions of one convolution (Kim 2016)",
+        channels: 256,
+        blocks: 16,
+        colour: Colour::Luma,
+        build: drcn::generator,
+        only: &[],
     },
     Paper {
         name: "srresnet",
@@ -123,6 +213,52 @@ const PAPERS: &[Paper] = &[
         blocks: 16,
         colour: Colour::Rgb,
         build: srgan::generator,
+        only: &[],
+    },
+    Paper {
+        name: "enhancenet",
+        title: "the generator of EnhanceNet (Sajjadi 2017)",
+        channels: 64,
+        blocks: 10,
+        colour: Colour::Rgb,
+        build: enhance::generator,
+        only: &[],
+    },
+    Paper {
+        name: "edsr",
+        title: "EDSR, the baseline; with 256 channels and 32 blocks the large one (Lim 2017)",
+        channels: 64,
+        blocks: 16,
+        colour: Colour::Rgb,
+        build: edsr::generator,
+        only: &[],
+    },
+    Paper {
+        name: "mdsr",
+        title: "MDSR, one network for x2, x3 and x4 (Lim 2017)",
+        channels: 64,
+        blocks: 80,
+        colour: Colour::Rgb,
+        build: edsr::multiple,
+        only: &[],
+    },
+    Paper {
+        name: "rcan",
+        title: "RCAN, residual channel attention (Zhang 2018)",
+        channels: 64,
+        blocks: 200,
+        colour: Colour::Rgb,
+        build: rcan::generator,
+        only: &[],
+    },
+    Paper {
+        name: "esrgan",
+        title: "RRDB, the generator of ESRGAN (Wang 2018)",
+        channels: 64,
+        blocks: 23,
+        colour: Colour::Rgb,
+        build: rrdb::generator,
+        only: &[],
     },
 ];
 
@@ -152,6 +288,10 @@ pub fn generator(choice: &Choice) -> Result<Generator> {
         Options { scale: 0..=1 | 5.., .. } => complain("this scale cannot be trained", "choose 2, 3 or 4"),
         Options { channels: 0 | 1025.., .. } => complain("the number of channels is out of range", "choose 1 to 1024"),
         Options { blocks: 257.., .. } => complain("that many blocks is out of range", "choose at most 256"),
+        Options { blocks, .. } if !paper.only.is_empty() && !paper.only.contains(&blocks) => {
+            let known: Vec<String> = paper.only.iter().map(ToString::to_string).collect();
+            complain("the network cannot have that many blocks", &format!("choose one of {}", known.join(", ")))
+        }
         _ => Ok((paper.build)(options)),
     }
 }
@@ -169,6 +309,11 @@ pub fn discriminator(name: &str, channels: usize, crop: usize) -> Result<Graph> 
     match name {
         "srgan" => Ok(srgan::discriminator(channels, crop)),
         "patch" => Ok(edge::discriminator(channels)),
-        _ => Err(Error::usage(format!("there is no discriminator '{name}'")).fix("choose srgan or patch")),
+        "vgg128" if !crop.is_multiple_of(32) => {
+            Err(Error::usage(format!("vgg128 cannot judge crops of {crop} pixels"))
+                .fix("choose a patch whose enlargement is a multiple of 32 pixels, such as 128"))
+        }
+        "vgg128" => Ok(rrdb::discriminator(channels, crop)),
+        _ => Err(Error::usage(format!("there is no discriminator '{name}'")).fix("choose srgan, vgg128 or patch")),
     }
 }

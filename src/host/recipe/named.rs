@@ -22,6 +22,17 @@ const NAMED: &[(&str, &str)] = recipes![
     "srgan-mse",
     "srgan-vgg22",
     "srgan-vgg54",
+    "esrgan-psnr",
+    "esrgan",
+    "srcnn",
+    "espcn",
+    "vdsr",
+    "drcn",
+    "edsr",
+    "mdsr",
+    "rcan",
+    "enhancenet-e",
+    "enhancenet-pat",
 ];
 
 /// The named recipes: name and title.

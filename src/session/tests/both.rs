@@ -132,6 +132,20 @@ fn dense() -> ModelProto {
     s.finish(&y)
 }
 
+/// ESRGAN's outer residual: a sum, which no convolution can take a factor for, is scaled and added.
+fn scaled() -> ModelProto {
+    let mut s = Sketch::new(3);
+    let head = s.conv("x", 3, 40, 3);
+    let block = s.conv(&head, 40, 40, 3);
+    let inner = s.node("Add", &[&block, &head], vec![]);
+    let fifth = s.stored(&[1], &[0.2]);
+    let small = s.node("Mul", &[&inner, &fifth], vec![]);
+    let outer = s.node("Add", &[&small, &head], vec![]);
+    let phases = s.conv(&outer, 40, 12, 3);
+    let y = s.shuffle(&phases, 2, "CRD");
+    s.finish(&y)
+}
+
 /// A base picture by interpolation, added behind the shuffle.
 fn based(mode: &str, place: &str) -> ModelProto {
     let mut s = Sketch::new(3);
@@ -239,6 +253,7 @@ fn whole_graphs_are_taken_over_and_give_what_tract_gives() {
     let graphs = [
         ("residual", residual()),
         ("dense", dense()),
+        ("scaled", scaled()),
         ("nearest", based("nearest", "asymmetric")),
         ("nearest, centred", based("nearest", "half_pixel")),
         ("bilinear", based("linear", "half_pixel")),
