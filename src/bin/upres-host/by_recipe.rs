@@ -146,9 +146,12 @@ impl<'a> Reporter<'a> {
     fn is_best(run: &Run) -> bool {
         let perceptual = run.recipe.adversary.is_some() || run.recipe.loss.lpips > 0.0;
         let by_lpips = perceptual && run.history.iter().all(|point| point.values.contains_key("lpips_metric"));
-        let merit = |values: &BTreeMap<String, f32>| match by_lpips {
-            true => values.get("lpips_metric").map_or(f32::MIN, |lpips| -lpips),
-            false => values.get("psnr").copied().unwrap_or(0.0),
+        let merit = |values: &BTreeMap<String, f32>| {
+            if by_lpips {
+                values.get("lpips_metric").map_or(f32::MIN, |lpips| -lpips)
+            } else {
+                values.get("psnr").copied().unwrap_or(0.0)
+            }
         };
         let best = run.history.iter().map(|point| merit(&point.values)).fold(f32::MIN, f32::max);
         run.history.last().is_none_or(|point| merit(&point.values) >= best)

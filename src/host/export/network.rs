@@ -46,7 +46,7 @@ impl Artefact {
     /// Runs the file as the device will and returns how far it is from what candle makes of `finished` at most.
     ///
     /// # Errors
-    /// A model error where it is refused, an internal one where the difference is more than [`NETWORK_TOLERANCE`].
+    /// A model error where it is refused, an internal one where the difference is more than 2e-4 of the largest sample.
     pub fn verify_network(&self, finished: &Finished, scale: usize) -> Result<f32> {
         let (network, weights) = finished.open(&Device::Cpu)?;
         let (head, planes) = (network.head(scale)?, network.colour.planes());

@@ -211,7 +211,9 @@ impl Graph {
         }
         for index in (0..self.nodes.len()).rev() {
             if needed[index] {
-                self.nodes[index].inputs.iter().for_each(|input| needed[input.0] = true);
+                for input in &self.nodes[index].inputs {
+                    needed[input.0] = true;
+                }
             }
         }
         needed
@@ -220,9 +222,13 @@ impl Graph {
     /// How often each needed value is read; being wanted counts as well.
     fn uses(&self, wanted: &[Value], needed: &[bool]) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];
-        wanted.iter().for_each(|value| uses[value.0] += 1);
+        for value in wanted {
+            uses[value.0] += 1;
+        }
         for (node, _) in self.nodes.iter().zip(needed).filter(|(_, needed)| **needed) {
-            node.inputs.iter().for_each(|input| uses[input.0] += 1);
+            for input in &node.inputs {
+                uses[input.0] += 1;
+            }
         }
         uses
     }

@@ -183,7 +183,9 @@ impl Writer<'_> {
             let offsets = offsets.get_or_insert_with(|| vec![0.0; node.channels]);
             let kernels = kernel.chunks_exact_mut(parameter.shape[1..].iter().product());
             for (((kernel, offset), factor), shift) in kernels.zip(offsets).zip(factors).zip(shifts) {
-                kernel.iter_mut().for_each(|tap| *tap = (f64::from(*tap) * factor) as f32);
+                for tap in kernel {
+                    *tap = (f64::from(*tap) * factor) as f32;
+                }
                 *offset = (f64::from(*offset) * factor + shift) as f32;
             }
         }

@@ -84,7 +84,7 @@ impl Weights {
     pub fn follow(&mut self, statistics: Vec<(Weight, Tensor)>) -> Result<()> {
         for (weight, seen) in statistics {
             if let Some(Held::Kept(running)) = self.held.get_mut(weight.0) {
-                *running = ((running.as_ref() * 0.9)? + (seen * 0.1)?)?;
+                *running = ((&*running * 0.9)? + (seen * 0.1)?)?;
             }
         }
         Ok(())

@@ -91,7 +91,9 @@ impl Convolution {
                 kernel.lay(x, None, dims.inputs, &mut scratch.sheet);
                 kernel.forward(&scratch.sheet, &packed, bias, self.slope == Some(0.0), &mut scratch.rows, out);
                 if let Some(slope) = self.slope.filter(|&slope| slope > 0.0) {
-                    out.iter_mut().for_each(|y| *y = y.max(slope * *y));
+                    for y in out {
+                        *y = y.max(slope * *y);
+                    }
                 }
             },
         );

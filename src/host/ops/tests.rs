@@ -121,7 +121,7 @@ fn unit_distance_equals_numpy_and_differences() {
     let (a, b) = (tensor(f32::sin), tensor(|n| (2.0 * n).cos()));
     let weights = [0.5, 2.0, 1.0];
     let distance = unit_distance(&a, &b, &weights).unwrap().to_scalar::<f32>().unwrap();
-    assert!((distance - 2.081308).abs() < 1e-5, "{distance}");
+    assert!((distance - 2.081_308).abs() < 1e-5, "{distance}");
     check(std::slice::from_ref(&a), |t| unit_distance(&t[0], &b, &weights));
     let nothing =
         Var::from_tensor(&Tensor::zeros((1, 3, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap()).unwrap();

@@ -37,7 +37,9 @@ fn shortening(features: &[f32], area: usize) -> Vec<f32> {
     for map in features.chunks_exact(area) {
         sums.iter_mut().zip(map).for_each(|(sum, x)| *sum += x * x);
     }
-    sums.iter_mut().for_each(|sum| *sum = sum.sqrt().recip());
+    for sum in &mut sums {
+        *sum = sum.sqrt().recip();
+    }
     sums
 }
 

@@ -95,8 +95,8 @@ fn networks_are_as_large_as_the_papers_say() {
 /// mean colour and the attention.
 ///
 /// Four are counted otherwise there. SRResNet's 146 G are those of a later variant without normalisation that takes EDSR's
-/// blocks and has a further convolution at the output's resolution in place of the one behind the blocks: EDSR's 1,983,168
-/// + 16 · 36,864 − 36,864. RCAN's 918 G have a sum for each sample that the attention averages in them: 200 · 64 more. RRDB's
+/// blocks and has a further convolution at the output's resolution in place of the one behind the blocks: EDSR's 1,983,168 +
+/// 16 · 36,864 − 36,864. RCAN's 918 G have a sum for each sample that the attention averages in them: 200 · 64 more. RRDB's
 /// 1034 G have the biases and the LeakyReLUs: 15,728 + 11,136 more. EnhanceNet's 122 G are quoted from memory: with biases and ReLUs
 /// it is 121 G.
 const PRODUCTS: [(&str, f64, f64); 10] = [

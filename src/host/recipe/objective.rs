@@ -66,13 +66,13 @@ impl Objective {
         let lpips = if recipe.loss.lpips > 0.0 { Some(Lpips::open(sources.lpips()?, device)?) } else { None };
         let mut views: Vec<(Kind, View)> = Vec::new();
         for features in &recipe.loss.features {
-            let place = match views.iter().position(|(kind, _)| *kind == features.trunk) {
-                Some(place) => place,
-                None => {
-                    let trunk = Trunk::open(features.trunk, &sources.trunk(features.trunk)?, device)?;
-                    views.push((features.trunk, View { trunk, compared: Vec::new() }));
-                    views.len() - 1
-                }
+            let known = views.iter().position(|(kind, _)| *kind == features.trunk);
+            let place = if let Some(place) = known {
+                place
+            } else {
+                let trunk = Trunk::open(features.trunk, &sources.trunk(features.trunk)?, device)?;
+                views.push((features.trunk, View { trunk, compared: Vec::new() }));
+                views.len() - 1
             };
             let view = &mut views[place].1;
             let value = view.trunk.tap(&features.layer)?;
