@@ -111,6 +111,7 @@ fn panel(out: &mut String, unit: &str, members: &[Numbered], steps: u64, top: f6
     }
     let _ =
         writeln!(out, "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{bottom}\" y2=\"{bottom}\" stroke=\"#888\"/>", WIDTH - RIGHT);
+    let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"end\">step</text>", LEFT - 12.0, bottom + 17.0);
     for (index, one) in members {
         line(out, *index, &one.points.iter().map(|p| (x(p.0 as f64), p.1)).collect::<Vec<_>>(), &y);
     }
@@ -219,10 +220,12 @@ fn thousands(value: f64) -> String {
     }
 }
 
-/// `value` to four figures and its unit.
+/// `value` to four figures, or whole, and its unit.
 fn figures(value: f64, unit: &str) -> String {
     let digits = if value == 0.0 { 0.0 } else { 3.0 - value.abs().log10().floor() };
-    let text = if (-4.0..=8.0).contains(&digits) {
+    let text = if value.fract() == 0.0 && value.abs() < 1e6 {
+        format!("{value}")
+    } else if (-4.0..=8.0).contains(&digits) {
         format!("{value:.*}", digits.max(0.0) as usize)
     } else {
         format!("{value:.3e}")
@@ -283,6 +286,14 @@ mod tests {
         assert!(picture.len() < 40_000, "{}", picture.len());
         let run: Vec<(f64, f64)> = many.points.iter().map(|p| (p.0 as f64 / 160.0, p.1)).collect();
         assert!(thinned(&run).iter().any(|p| p.1 > 99.0));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(
+            [0.03, 31.5, 8.0, 0.0, 123_456.7, 1e-9].map(|v| figures(v, "")),
+            ["0.03000", "31.50", "8", "0", "123457", "1.000e-9"]
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ const MORE: &str = "\
 .run { display: grid; gap: 1rem 2rem; align-items: start; }
 @media (min-width: 60rem) { .run { grid-template-columns: minmax(0, 1fr) 22rem; } }
 .run svg { width: 100%; height: auto; display: block; margin-bottom: 1rem; }
-.facts th { font-weight: 400; opacity: .75; } .facts td { white-space: normal; overflow-wrap: anywhere; }
+.facts th { font-weight: 400; opacity: .75; } .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 .samples { display: flex; flex-wrap: wrap; gap: 1rem; } .samples img { width: auto; max-width: 100%; }
 .live { opacity: .75; }
 ";

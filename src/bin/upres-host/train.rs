@@ -296,14 +296,15 @@ impl Observer for Reporter<'_> {
 impl Reporter<'_> {
     /// Writes the curve, the page of the run and the events of the last measurement.
     fn draw(&mut self, run: &Run) -> Result<()> {
-        let title = format!("loss and validation PSNR, x{} luma", run.recipe.shape.scale);
+        let scale = run.recipe.shape.scale;
+        let title = format!("loss and validation PSNR, x{scale} luma");
         upres::atomic::write(
             &self.args.out.join("curve.svg"),
             run_page::svg(&title, &run_page::course(&run.history)).as_bytes(),
         )?;
         let live = run.adam.step < run.recipe.steps;
         let charts = run_page::charts(&run.history);
-        let page = run_page::page(&format!("Training, {title}"), &self.facts(run), &charts, &[], live);
+        let page = run_page::page(&format!("Training x{scale} luma"), &self.facts(run), &charts, &[], live);
         upres::atomic::write(&self.args.out.join("run.html"), page.as_bytes())?;
         if let Some(point) = run.history.last() {
             self.events.scalar(point.step, "train/loss", point.loss.into())?;
