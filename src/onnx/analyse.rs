@@ -52,11 +52,15 @@ const LARGEST_MIN_SIDE: usize = 128;
 pub fn analyse(model: &ModelProto, limits: &Limits) -> Result<Analysis> {
     let graph = graph(model)?;
     let (colour, fixed_size) = input_form(graph)?;
-    let explorer = Explorer { graph, opset: opset(model), planes: colour.planes(), limits };
+    let probing = measuring(limits);
+    let explorer = Explorer { graph, opset: opset(model), planes: colour.planes(), limits: &probing };
     let size = fixed_size.unwrap_or(PROBES[0]);
     let first = explorer.walk(size)?;
     let scale = first.unknown.is_none().then(|| explorer.scale(&first, size)).transpose()?;
     let (min_side, multiple) = if fixed_size.is_some() || scale.is_none() { (1, 1) } else { explorer.sides(size) };
+    if scale.is_some() {
+        check_size(model, fixed_size.unwrap_or(Size::new(min_side, min_side)), limits)?;
+    }
     let mac_per_pixel = first.mac / size.area() as f64;
     if mac_per_pixel > limits.mac_per_pixel {
         return Err(Error::limit(format!(
@@ -91,6 +95,12 @@ pub fn analyse(model: &ModelProto, limits: &Limits) -> Result<Analysis> {
     })
 }
 
+/// Limits for looking at a graph without running it: what its tensors take together is held to the limit where the size of a run is
+/// known, and must fit at the smallest.
+fn measuring(limits: &Limits) -> Limits {
+    Limits { run_bytes: u64::MAX, ..limits.clone() }
+}
+
 /// Checks that `model` accepts pictures of `size` within `limits`.
 pub fn check_size(model: &ModelProto, size: Size, limits: &Limits) -> Result<()> {
     let graph = graph(model)?;
@@ -112,6 +122,7 @@ pub struct Grid {
 pub fn grids(model: &ModelProto, limits: &Limits) -> Result<HashMap<String, Grid>> {
     let graph = graph(model)?;
     let (colour, fixed_size) = input_form(graph)?;
+    let limits = &measuring(limits);
     let explorer = Explorer { graph, opset: opset(model), planes: colour.planes(), limits };
     let size = fixed_size.unwrap_or(PROBES[0]);
     let mut grids = HashMap::new();

@@ -4,8 +4,9 @@
 
 use super::build::{GraphBuilder, float, int, ints, name, size, text};
 use super::proto::{AttributeProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, element};
-use super::{Limits, analyse, read};
+use super::{Limits, analyse, check_size, read};
 use crate::error::{Error, Kind};
+use crate::geometry::Size;
 
 fn graph(planes: usize) -> GraphBuilder {
     let mut graph = GraphBuilder::new("test");
@@ -98,7 +99,18 @@ fn limits_have_their_messages() {
     says(&with(Limits { tensor_elements: 35, ..Limits::default() }), "is beyond 35 elements");
     says(&with(Limits { weight_bytes: 143, ..Limits::default() }), "tensors are larger than the limit");
     says(&with(Limits { mac_per_pixel: 35.0, ..Limits::default() }), "multiply-adds a pixel, more than the limit");
-    says(&with(Limits { run_bytes: 1 << 10, ..Limits::default() }), "tensors of one run pass 0 MiB");
+    says(&with(Limits { run_bytes: 10, ..Limits::default() }), "tensors of one run pass 0 MiB");
+}
+
+/// What is too much for the pictures that a graph is measured by may be right for smaller ones.
+#[test]
+fn a_run_is_held_to_its_limit_at_its_own_size() {
+    let (model, limits) = (good(), Limits { run_bytes: 1 << 20, ..Limits::default() });
+    assert_eq!(analyse(&model, &limits).unwrap().scale, Some(2));
+    assert!(check_size(&model, Size::new(100, 100), &limits).is_ok());
+    let error = check_size(&model, Size::new(400, 400), &limits).unwrap_err();
+    assert_eq!(error.kind(), Kind::Limit);
+    says(&error.to_string(), "tensors of one run pass 1 MiB");
 }
 
 #[test]

@@ -12,9 +12,10 @@ use super::{Generator, Options};
 use crate::host::graph::{Conv, Graph, Role, Start, Value, Weight};
 
 /// `x = bicubic; h₀ = relu(conv(relu(conv(x)))); h_d = relu(W ∗ h_{d−1} + b); y_d = x + conv(relu(conv(h_d))); y = Σ w_d y_d` for
-/// `blocks` recursions.
+/// `blocks` recursions, at least one.
 pub(super) fn generator(options: Options) -> Generator {
-    let Options { scale, channels, blocks, colour } = options;
+    let Options { scale, channels, colour, .. } = options;
+    let recursions = options.blocks.max(1);
     let (mut graph, input) = Graph::with_input(colour.planes());
     let base = graph.bicubic(input, scale);
     let (wide, last) = (Conv::new(channels, 3), Conv::new(colour.planes(), 3));
@@ -27,14 +28,14 @@ pub(super) fn generator(options: Options) -> Generator {
     let first = graph.kernel("reconstruction.0", channels, wide);
     let second = graph.kernel("reconstruction.1", channels, last);
     let (mut pictures, mut weighed) = (Vec::new(), Vec::new());
-    for d in 1..=blocks {
+    for d in 1..=recursions {
         x = graph.conv_by(x, recursion, wide);
         x = graph.relu(x);
         let y = graph.conv_by(x, first, wide);
         let y = graph.relu(y);
         let residual = graph.conv_by(y, second, last);
         let picture = graph.add(&[base, residual]);
-        let share = Start::Constant(1.0 / blocks as f32);
+        let share = Start::Constant(1.0 / recursions as f32);
         let share = graph.parameter(format!("mean.{d}"), &[1], Role::Trained, share);
         weighed.push(graph.weigh(picture, share));
         pictures.push(picture);

@@ -55,7 +55,8 @@ fn combine(values: &[&Value], shape: Vec<usize>) -> Outcome {
         let shift = rank - value.shape.len();
         match &value.link {
             Link::Constant => {}
-            Link::Lost => link = Link::Lost,
+            // Decided below, when the picture's axes are known.
+            Link::Lost => {}
             Link::Grid { axes, rate } => {
                 let here = Link::Grid { axes: axes.map(|a| a + shift), rate: *rate };
                 if link == Link::Constant || link == here {
@@ -67,6 +68,17 @@ fn combine(values: &[&Value], shape: Vec<usize>) -> Outcome {
                 outcome = outcome.reading(i, HERE);
             }
         }
+    }
+    // What came of the whole picture has no place in it, but numbers that are the same everywhere leave all others theirs.
+    let mut placeless = values.iter().filter(|v| v.link == Link::Lost).peekable();
+    if placeless.peek().is_some() {
+        link = match link {
+            Link::Grid { axes, rate } if !placeless.any(|v| varies_along(v, axes, rank)) => {
+                outcome = outcome.whole("takes numbers from the whole picture");
+                Link::Grid { axes, rate }
+            }
+            _ => Link::Lost,
+        };
     }
     let sized = values.iter().any(|v| v.sized);
     if let Link::Grid { axes, .. } = link {
@@ -83,9 +95,9 @@ fn combine(values: &[&Value], shape: Vec<usize>) -> Outcome {
     outcome
 }
 
-fn varies_along(constant: &Value, axes: [usize; 2], rank: usize) -> bool {
-    let shift = rank - constant.shape.len();
-    axes.iter().any(|&axis| axis >= shift && constant.shape[axis - shift] > 1)
+fn varies_along(value: &Value, axes: [usize; 2], rank: usize) -> bool {
+    let shift = rank - value.shape.len();
+    axes.iter().any(|&axis| axis >= shift && value.shape[axis - shift] > 1)
 }
 
 /// The shape that two shapes broadcast to.

@@ -225,6 +225,22 @@ fn interrupted() -> ModelProto {
     s.finish(&y)
 }
 
+/// RCAN's channel attention: a gate that looks at the whole picture, between maps that stay where they are.
+fn attentive() -> ModelProto {
+    let mut s = Sketch::new(1);
+    let head = s.conv("x", 1, 9, 3);
+    let a = s.node("Relu", &[&head], vec![]);
+    let a = s.conv(&a, 9, 9, 3);
+    let mean = s.node("GlobalAveragePool", &[&a], vec![]);
+    let gate = s.conv(&mean, 9, 9, 1);
+    let gate = s.node("Sigmoid", &[&gate], vec![]);
+    let gated = s.node("Mul", &[&a, &gate], vec![]);
+    let b = s.node("Add", &[&gated, &head], vec![]);
+    let phases = s.conv(&b, 9, 4, 3);
+    let y = s.shuffle(&phases, 2, "CRD");
+    s.finish(&y)
+}
+
 fn open(model: &ModelProto, runner: Runner) -> TractGenerator {
     let overrides = Overrides { runner, range: Some([0.0, 1.0]), ..Overrides::default() };
     TractGenerator::from_bytes("test", &model.to_bytes(), &overrides, Limits::default()).unwrap()
@@ -273,15 +289,17 @@ fn whole_graphs_are_taken_over_and_give_what_tract_gives() {
 
 #[test]
 fn islands_are_taken_over_and_the_rest_is_told() {
-    let graph = interrupted();
-    let (engine, tract) = (open(&graph, Runner::Engine), open(&graph, Runner::Tract));
-    let found = engine.recognised();
-    assert!(!engine.is_whole());
-    assert_eq!(found.islands.len(), 2, "{found:?}");
-    let left: Vec<&str> = found.left.iter().map(|(operator, _)| operator.split(' ').next().unwrap()).collect();
-    assert_eq!(left, ["Sigmoid", "Mul", "Tanh"]);
-    for size in [Size::new(9, 7), Size::new(34, 21)] {
-        let far = apart(&engine, &tract, size);
-        assert!(far < 1e-5, "{size}: {far}");
+    let attention: &[&str] = &["GlobalAveragePool", "Conv", "Sigmoid", "Mul"];
+    for (graph, rest) in [(interrupted(), &["Sigmoid", "Mul", "Tanh"][..]), (attentive(), attention)] {
+        let (engine, tract) = (open(&graph, Runner::Engine), open(&graph, Runner::Tract));
+        let found = engine.recognised();
+        assert!(!engine.is_whole());
+        assert_eq!(found.islands.len(), 2, "{found:?}");
+        let left: Vec<&str> = found.left.iter().map(|(operator, _)| operator.split(' ').next().unwrap()).collect();
+        assert_eq!(left, rest);
+        for size in [Size::new(9, 7), Size::new(34, 21)] {
+            let far = apart(&engine, &tract, size);
+            assert!(far < 1e-5, "{size}: {far}");
+        }
     }
 }
