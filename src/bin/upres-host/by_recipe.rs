@@ -158,6 +158,10 @@ impl<'a> Reporter<'a> {
     }
 }
 
+/// The generator's losses by the names that steps tell them under.
+const LOSSES: [&str; 9] =
+    ["loss", "pixel", "supervised", "lpips", "features", "texture", "teacher", "attention", "adversarial"];
+
 /// What is measured in a run, by what belongs on one chart.
 fn charts(run: &Run) -> Vec<(String, Vec<Series>)> {
     let series = |name: &str| {
@@ -169,7 +173,7 @@ fn charts(run: &Run) -> Vec<(String, Vec<Series>)> {
         (title.to_string(), series.collect::<Vec<_>>())
     };
     [
-        chart("The generator's losses, weighted", &["loss", "pixel", "lpips", "features", "texture", "adversarial"]),
+        chart("The generator's losses, weighted", &LOSSES),
         chart("The discriminator's loss, and the means of its logits", &["d_loss", "d_real", "d_fake"]),
         chart("On the validation folder", &["psnr", "lpips_metric"]),
     ]

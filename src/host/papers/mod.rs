@@ -4,8 +4,8 @@
 //!
 //! | name | channels | blocks | colour | parameters | products | runs on the device |
 //! |---|---|---|---|---|---|---|
-//! | `edge` | 32 | 10 | luma | 97,584 | 97,056 | engine |
-//! | `separable` | 32 | 10 of two parts | luma | 18,672 | 18,016 | engine, as dense kernels |
+//! | `edge` | 32 | 10 | luma | 97,424 | 97,056 | engine |
+//! | `separable` | 32 | 10 of two parts | luma | 18,704 | 18,016 | engine, as dense kernels |
 //! | `srcnn` | 64 | 5: the middle kernel | luma | 57,281 | 914,944 | engine |
 //! | `espcn` | 64 | none | luma | 24,752 | 24,640 | tanh on tract |
 //! | `vdsr` | 64 | 18 between first and last | luma | 665,921 | 10,635,264 | engine |
