@@ -30,6 +30,21 @@ struct Master {
     weights: Vec<Tensor>,
 }
 
+impl Master {
+    /// The network `teacher`, which must show all that `pupil` is to learn of it.
+    fn new(teacher: &Finished, pupil: &Generator, wanted: &super::Teacher, device: &Device) -> Result<Self> {
+        let (generator, weights) = teacher.open(device)?;
+        for head in &pupil.heads {
+            generator.head(head.scale).map_err(|e| e.at("the teacher"))?;
+        }
+        if wanted.attention > 0.0 && (pupil.hidden.is_none() || generator.hidden.is_none()) {
+            return Err(Error::usage("teacher or pupil has no features at the input's resolution to be compared")
+                .fix("set loss.teacher.attention=0.0"));
+        }
+        Ok(Self { generator, weights })
+    }
+}
+
 /// A run between two steps.
 #[derive(Debug)]
 pub struct Run {
@@ -102,10 +117,7 @@ impl Run {
             (Some(_), None) => {
                 return Err(Error::usage("the recipe has a teacher").fix("give its weights with --teacher FILE"));
             }
-            (Some(_), Some(teacher)) => {
-                let (generator, weights) = teacher.open(device)?;
-                Some(Master { generator, weights })
-            }
+            (Some(wanted), Some(teacher)) => Some(Master::new(teacher, &generator, wanted, device)?),
             (None, _) => None,
         };
         let (adversary, objective) = (adversary.transpose()?, Objective::open(&recipe, sources, device)?);
@@ -140,7 +152,7 @@ impl Run {
     /// Takes a step on `patches` of the scale that [`Run::head`] says.
     ///
     /// # Errors
-    /// Where the loss is no number any more (nothing is learned then), shapes do not fit or the device fails.
+    /// Where a loss is no number any more (its network learns nothing then), shapes do not fit or the device fails.
     pub fn take_step(&mut self, patches: &Patches) -> Result<Costs> {
         let (_, head) = self.head(self.step);
         let painter = Painter::new(self.generator.colour, patches.size, head.scale, &self.device)?;
@@ -155,7 +167,7 @@ impl Run {
         let mut costs = Costs::new();
         let settling = self.recipe.adversary.as_ref().is_some_and(|adversary| self.step < adversary.head_start);
         if !settling {
-            let mut terms = self.objective.costs(&made, &real)?;
+            let mut terms = self.objective.costs(&made, &real, &painter)?;
             terms.extend(self.supervised(&pass.values, &painter, &low, &real)?);
             terms.extend(self.taught(&pass.values, &painter, &low)?);
             terms.extend(self.adversarial(&made, &real)?);
@@ -185,14 +197,34 @@ impl Run {
             .fix("go on from the checkpoint with a lower rate, or lengthen the warm-up"))
     }
 
+    /// Refuses a run whose weights are no numbers any more, as a gradient without bound leaves them behind a loss that still
+    /// was one: it must not take the last good checkpoint's place.
+    ///
+    /// # Errors
+    /// An input error where they are not, or the device fails.
+    pub fn sound(&self) -> Result<()> {
+        for learner in std::iter::once(&self.learner).chain(&self.adversary) {
+            let table = learner.weights.table()?;
+            let lost = table.iter().find(|(_, values)| values.iter().any(|value| !value.is_finite()));
+            if let Some((name, _)) = lost {
+                return Err(Error::input(format!(
+                    "the weights '{name}' are no numbers any more at step {}",
+                    self.step
+                ))
+                .fix("go on from the checkpoint with a lower rate, or lengthen the warm-up"));
+            }
+        }
+        Ok(())
+    }
+
     /// Pictures that the paper supervises beside the last one: their mean cost, by the pixel loss.
     fn supervised(&self, values: &[Tensor], painter: &Painter, low: &Tensor, real: &Tensor) -> Result<Vec<Cost>> {
         let count = self.generator.supervised.len();
         let Some(pixel) = self.recipe.loss.pixel.as_ref().filter(|_| count > 0) else { return Ok(Vec::new()) };
         let mut costs = Vec::new();
         for value in &values[1..=count] {
-            let cost = pixel.kind.mean(&painter.picture(value, low)?, real)?;
-            costs.push(("supervised", (cost * (pixel.weight / count as f64))?));
+            let cost = pixel.cost(&painter.picture(value, low)?, real, painter)?;
+            costs.push(("supervised", (cost / count as f64)?));
         }
         Ok(costs)
     }
