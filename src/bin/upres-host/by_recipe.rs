@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
         recipe.generator = start.choice.clone();
     }
     if recipe.adversary.as_ref().is_some_and(|adversary| adversary.game == Game::Wasserstein)
-        && std::env::var_os(TWICE).is_none()
+        && std::env::var_os(TWICE).is_none_or(|word| word != "1")
     {
         return again();
     }
@@ -38,13 +38,20 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
     learn(args, recipe, start.as_ref())
 }
 
-/// Starts this program once more, with second derivatives: candle reads that from its environment.
+/// Starts this program once more, with second derivatives: candle reads that from its environment. Where the system can, the
+/// new one takes this one's place, so that what ends a run by its number ends the run.
 fn again() -> Result<ExitCode> {
     let failed = |e: std::io::Error| Error::internal("the program cannot be started again").caused_by(e);
     let own = std::env::current_exe().map_err(failed)?;
-    let status = std::process::Command::new(own).args(std::env::args_os().skip(1)).env(TWICE, "1").status();
-    let code = status.map_err(failed)?.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    let mut command = std::process::Command::new(own);
+    command.args(std::env::args_os().skip(1)).env(TWICE, "1");
+    #[cfg(unix)]
+    return Err(failed(std::os::unix::process::CommandExt::exec(&mut command)));
+    #[cfg(not(unix))]
+    {
+        let code = command.status().map_err(failed)?.code().and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    }
 }
 
 fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCode> {
@@ -81,7 +88,7 @@ fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCo
         Some(folder) if Lpips::at_hand(folder) => Some(Lpips::open(folder, &device)?),
         _ => None,
     };
-    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side };
+    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side.into() };
     let mut reporter = Reporter::new(args, &checkpoint, &run)?;
     let validation = validation.as_deref().map(|photographs| (photographs, lpips.as_ref()));
     teach(&mut run, &data, validation, rhythm, &mut reporter)?;
