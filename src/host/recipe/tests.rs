@@ -114,6 +114,15 @@ fn what_is_no_number_stops_the_run_before_it_is_learned() {
     assert_eq!(run.averaged().unwrap(), before);
 }
 
+/// Is never to be asked to save.
+struct Never;
+impl Observer for Never {
+    fn step(&mut self, _step: u64, _costs: &Costs) {}
+    fn measured(&mut self, _run: &Run, _samples: Vec<Sample>) -> Result<bool> {
+        panic!("saved")
+    }
+}
+
 /// A gradient without bound behind a loss that is a number: the weights are lost, and the checkpoint before is kept.
 #[test]
 fn weights_that_are_no_numbers_are_not_saved() {
@@ -128,13 +137,6 @@ fn weights_that_are_no_numbers_are_not_saved() {
     assert_eq!(run.learner.weights.table().unwrap(), lost);
     let error = run.sound().unwrap_err().to_string();
     assert!(error.contains("'layer.0.bias' are no numbers") && error.contains("checkpoint"), "{error}");
-    struct Never;
-    impl Observer for Never {
-        fn step(&mut self, _step: u64, _costs: &Costs) {}
-        fn measured(&mut self, _run: &Run, _samples: Vec<Sample>) -> Result<bool> {
-            panic!("saved")
-        }
-    }
     assert!(teach(&mut run, &data, None, RHYTHM, &mut Never).is_err());
 }
 
