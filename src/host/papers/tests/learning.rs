@@ -33,7 +33,8 @@ fn felt(graph: &Graph, random: &mut Random) -> Weights {
     weights
 }
 
-/// A cost with a derivative of its own for each number of what is made.
+/// A cost that grows with each number of what is made, by an amount of its own: slopes of one sign, so that a ReLU more or less
+/// does not count for much.
 struct Cost<'a> {
     graph: &'a Graph,
     wanted: Vec<Value>,
@@ -46,7 +47,7 @@ impl<'a> Cost<'a> {
         let wanted = graph.outputs.clone();
         let made = graph.forward(weights, x, &wanted, mode).unwrap().values;
         let random = &mut Random::new(8);
-        let probe = |y: &Tensor| (noise(random, y.dims()) - 0.5).unwrap();
+        let probe = |y: &Tensor| (noise(random, y.dims()) + 0.2).unwrap();
         Self { graph, probes: made.iter().map(probe).collect(), wanted, mode }
     }
 
@@ -65,41 +66,44 @@ impl<'a> Cost<'a> {
     }
 }
 
-/// Holds a few derivatives of each tensor to central differences, within 2 % of the tensor's greatest. A step may cross the kink
-/// of a ReLU: then a shorter one must fit, and of 100 derivatives 12 may fit none: a bias moves all samples of its channel.
+/// Holds a few derivatives of each tensor to differences, within 3 % of the tensor's greatest. Where the slopes before and behind a
+/// place differ, the step has crossed the kink of a ReLU and tells nothing: most must tell, and all of those fit.
 fn check(name: &str, graph: &Graph, x: &Tensor, mode: Mode) {
+    const STEP: f32 = 1e-3;
     let random = &mut Random::new(5);
     let weights = felt(graph, random);
     let cost = Cost::new(graph, &weights.frozen(), x, mode);
+    let here = cost.number(&weights.frozen(), x);
     let gradients = cost.tensor(&weights.tensors(), x).backward().unwrap();
-    let (mut checked, mut missed) = (0, Vec::new());
+    let (mut checked, mut told) = (0, 0);
     for (which, tensor) in weights.tensors().iter().enumerate().filter(|(_, tensor)| tensor.is_variable()) {
         let gradient = gradients.get(tensor).unwrap_or_else(|| panic!("{name}: weight {which} is not learned"));
         let (gradient, at) = (values(gradient), values(tensor));
         let greatest = gradient.iter().fold(0.0f32, |most, slope| most.max(slope.abs()));
+        let near = f64::from(0.03 * greatest) + 4e-3;
         for n in (0..3).map(|_| random.below(at.len())) {
-            let fits = |step: f32| {
-                let moved = |delta: f32| {
-                    let mut moved = at.clone();
-                    moved[n] += delta;
-                    let mut all = weights.frozen();
-                    all[which] = Tensor::from_vec(moved, tensor.shape(), &Device::Cpu).unwrap();
-                    cost.number(&all, x)
-                };
-                let slope = (moved(step) - moved(-step)) / f64::from(2.0 * step);
-                (f64::from(gradient[n]) - slope).abs() <= f64::from(0.02 * greatest) + 2e-3
+            let slope = |step: f32| {
+                let mut moved = at.clone();
+                moved[n] += step;
+                let mut all = weights.frozen();
+                all[which] = Tensor::from_vec(moved.clone(), tensor.shape(), &Device::Cpu).unwrap();
+                (cost.number(&all, x) - here) / f64::from(moved[n] - at[n])
             };
+            let (before, behind) = (slope(-STEP), slope(STEP));
             checked += 1;
-            if !fits(4e-3) && !fits(5e-4) && !fits(1e-4) {
-                missed.push((graph.parameters()[which].name.clone(), n, gradient[n]));
+            if (before - behind).abs() < near {
+                told += 1;
+                let (middle, got) = (0.5 * (before + behind), f64::from(gradient[n]));
+                let parameter = &graph.parameters()[which].name;
+                assert!((got - middle).abs() < near, "{name}: {parameter}[{n}]: {got}, not {middle}, of {greatest}");
             }
         }
     }
-    assert!(missed.len() * 100 <= 12 * checked, "{name}: {} of {checked}: {missed:?}", missed.len());
+    assert!(told * 10 >= 8 * checked, "{name}: only {told} of {checked} tell");
 }
 
 /// Every network in small.
-fn all() -> [Choice; 13] {
+fn all() -> [Choice; 12] {
     [
         tiny("edge", 2, 4, 2),
         tiny("separable", 2, 4, 2),
@@ -110,7 +114,6 @@ fn all() -> [Choice; 13] {
         tiny("srresnet", 2, 4, 2),
         tiny("enhancenet", 4, 4, 2),
         tiny("edsr", 2, 4, 2),
-        tiny("edsr", 2, 128, 1),
         tiny("mdsr", 4, 4, 1),
         tiny("rcan", 2, 4, 2),
         tiny("esrgan", 4, 4, 1),
@@ -119,10 +122,10 @@ fn all() -> [Choice; 13] {
 
 #[test]
 fn gradients_equal_differences() {
-    for choice in all().iter().filter(|choice| choice.channels != Some(128)) {
-        let mut built = generator(choice).unwrap();
+    for choice in all() {
+        let mut built = generator(&choice).unwrap();
         built.graph.outputs = built.heads.iter().map(|head| head.value).chain(built.supervised.clone()).collect();
-        let x = noise(&mut Random::new(3), &[2, built.colour.planes(), 5, 4]);
+        let x = noise(&mut Random::new(3), &[2, built.colour.planes(), 8, 7]);
         check(&choice.name, &built.graph, &x, Mode::Training);
     }
 }
@@ -155,13 +158,16 @@ fn recursions_start_from_the_identity() {
     }
 }
 
-/// A picture with a slope, waves and an edge, of `planes` planes, each sample the mean of its area; `side` samples a side.
-fn painting(planes: usize, side: usize) -> Vec<f32> {
+/// The picture `n`: a slope, waves and an edge, different for each, of `planes` planes of `side` × `side` samples, each the
+/// mean of its area.
+fn painting(n: usize, planes: usize, side: usize) -> Vec<f32> {
     const FINE: usize = 96;
+    let turn = n as f32 * 0.8;
     let sample = |c: usize, x: usize, y: usize| {
         let (u, v) = ((x as f32 + 0.5) / FINE as f32, (y as f32 + 0.5) / FINE as f32);
-        let waves = 0.15 * (40.0 * u * (1.0 + 0.3 * c as f32)).sin() * (31.0 * v + c as f32).cos();
-        0.3 + 0.2 * u + waves + if u + 0.7 * v > 0.8 { 0.3 } else { 0.0 }
+        let (along, across) = (u * turn.cos() + v * turn.sin(), v * turn.cos() - u * turn.sin());
+        let waves = 0.15 * (22.0 * along * (1.0 + 0.3 * c as f32)).sin() * (17.0 * across + c as f32).cos();
+        0.3 + 0.2 * u + waves + if along + 0.7 * across > 0.3 { 0.3 } else { 0.0 }
     };
     let block = FINE / side;
     let mean = |c: usize, x: usize, y: usize| {
@@ -171,49 +177,60 @@ fn painting(planes: usize, side: usize) -> Vec<f32> {
     (0..planes * side * side).map(|n| mean(n / (side * side), n % side, n / side % side)).collect()
 }
 
-/// Learns one picture for `steps` of Adam. The mean L1 of all heads at first, at last, and of bicubic enlargement.
-fn learn(choice: &Choice, steps: u64, rate: f64) -> [f32; 3] {
+/// Eight of them as a batch.
+fn paintings(planes: usize, side: usize) -> Tensor {
+    let samples: Vec<f32> = (0..8).flat_map(|n| painting(n, planes, side)).collect();
+    Tensor::from_vec(samples, (8, planes, side, side), &Device::Cpu).unwrap()
+}
+
+/// Learns eight pictures for `steps` of Adam. The mean L1 of all heads at last, and of bicubic enlargement.
+fn learn(choice: &Choice, steps: u64, rate: f64) -> [f32; 2] {
     const SIDE: usize = 8;
     let built = generator(choice).unwrap();
     let planes = built.colour.planes();
-    let tensor = |side: usize| Tensor::from_vec(painting(planes, side), (1, planes, side, side), &Device::Cpu).unwrap();
-    let x = tensor(SIDE);
-    let targets: Vec<Tensor> = built.heads.iter().map(|head| tensor(SIDE * head.scale)).collect();
+    let x = paintings(planes, SIDE);
+    let targets: Vec<Tensor> = built.heads.iter().map(|head| paintings(planes, SIDE * head.scale)).collect();
     let count = targets.len() as f64;
     let wanted: Vec<Value> = built.heads.iter().map(|head| head.value).collect();
     let mut weights = Weights::new(&built.graph, &mut Random::new(1), &Device::Cpu).unwrap();
     let mut adam = Adam::new(weights.variables(), 0.9).unwrap();
-    let mut first = 0.0;
-    for step in 0..=steps {
+    let mut last = f32::NAN;
+    for step in 0..steps {
         let pass = built.graph.forward(&weights.tensors(), &x, &wanted, Mode::Training).unwrap();
         let costs = pass.values.iter().zip(&targets).map(|(y, target)| Loss::L1.mean(y, target).unwrap());
         let cost = (costs.reduce(|sum, cost| (sum + cost).unwrap()).unwrap() / count).unwrap();
-        let number = cost.to_scalar::<f32>().unwrap();
-        if step == 0 {
-            first = number;
-        }
-        if step == steps {
-            let enlarge = |(target, scale): (&Tensor, usize)| {
-                let base = Bicubic::new(SIDE, SIDE, scale, &Device::Cpu).unwrap().enlarge(&x).unwrap();
-                Loss::L1.mean(&base, target).unwrap().to_scalar::<f32>().unwrap()
-            };
-            let bases = targets.iter().zip(built.heads.iter().map(|head| head.scale)).map(enlarge);
-            return [first, number, bases.sum::<f32>() / count as f32];
-        }
-        let falling = rate * (1.0 - 0.9 * step as f64 / steps as f64);
+        last = cost.to_scalar::<f32>().unwrap();
+        let falling = rate * (1.0 - 0.95 * step as f64 / steps as f64);
         adam.update(weights.variables(), &cost.backward().unwrap(), falling).unwrap();
         weights.follow(pass.statistics).unwrap();
     }
-    [first, f32::NAN, f32::NAN]
+    let enlarge = |(target, scale): (&Tensor, usize)| {
+        let base = Bicubic::new(SIDE, SIDE, scale, &Device::Cpu).unwrap().enlarge(&x).unwrap();
+        Loss::L1.mean(&base, target).unwrap().to_scalar::<f32>().unwrap()
+    };
+    let bases = targets.iter().zip(built.heads.iter().map(|head| head.scale)).map(enlarge);
+    [last, bases.sum::<f32>() / count as f32]
 }
 
-/// In 120 steps the L1 falls below what it starts from (by a twentieth at least, for EnhanceNet in small), and near what bicubic enlargement has; small networks that
-/// start from a base cannot do much better.
+/// In 300 steps every network learns eight pictures by heart, as far as it can hold them in small: the L1 falls to the share
+/// beside it of what bicubic enlargement has, most of which is waves that the small pictures hardly hold.
 #[test]
-fn one_picture_is_learned_by_heart() {
-    for choice in all() {
-        let [first, last, base] = learn(&choice, 120, 5e-3);
-        eprintln!("{} {:?}: {first} to {last}, bicubic {base}", choice.name, choice.channels);
-        assert!(last < 0.95 * first && last < 1.5 * base, "{}: {first} to {last}, bicubic {base}", choice.name);
+fn eight_pictures_are_learned_by_heart() {
+    for (name, scale, channels, blocks, rate, share) in [
+        ("edge", 2, 12, 2, 1.5e-3, 0.4),
+        ("separable", 2, 12, 2, 5e-3, 0.55),
+        ("srcnn", 2, 32, 5, 1e-3, 0.7),
+        ("espcn", 3, 24, 1, 1e-2, 0.7),
+        ("vdsr", 2, 32, 3, 3e-3, 0.73),
+        ("drcn", 2, 12, 3, 5e-3, 0.66),
+        ("srresnet", 2, 24, 2, 1e-2, 0.62),
+        ("enhancenet", 4, 12, 2, 1.5e-3, 0.72),
+        ("edsr", 2, 12, 2, 5e-3, 0.32),
+        ("mdsr", 4, 12, 1, 5e-3, 0.32),
+        ("rcan", 2, 12, 2, 5e-3, 0.32),
+        ("esrgan", 4, 32, 1, 3e-3, 0.8),
+    ] {
+        let [last, base] = learn(&tiny(name, scale, channels, blocks), 300, rate);
+        assert!(last < share * base, "{name}: {last} of {base}, {}", last / base);
     }
 }
