@@ -4,10 +4,10 @@
 //! candle's own convolution gathers im2col and zeroes pages for longer than it multiplies; this one runs the kernels of
 //! [`crate::kernel::conv`] over a batch and leaves out gradients that nobody needs: of a picture, or of frozen weights.
 
-use super::storage::{samples, with_samples};
+use super::storage::{ours, samples, with_samples};
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// `y = conv(x, w) + b`; with a slope s then `y` where y is positive and `s · y` elsewhere.
@@ -28,19 +28,56 @@ pub fn convolve(x: &Tensor, weight: &Tensor, bias: &Tensor, slope: Option<f32>) 
     if slope.is_some_and(|slope| slope < 0.0) {
         bail!("a slope of {slope:?} cannot be undone from the result");
     }
-    if x.device().is_cpu() {
+    if ours(x) {
         return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Convolution { slope });
     }
-    #[cfg(feature = "cuda")]
-    let y = crate::kernel::cuda::convolve(x, weight, 1, weight.dim(2)? / 2)?;
-    #[cfg(not(feature = "cuda"))]
-    let y = x.conv2d(weight, weight.dim(2)? / 2, 1, 1, 1)?;
-    let y = y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
+    composed(x, weight, bias, (1, weight.dim(2)? / 2), slope)
+}
+
+/// The same at every `stride`th place with `padding` zeros around x, composed of operators that run anywhere.
+pub(super) fn composed(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    (stride, padding): (usize, usize),
+    slope: Option<f32>,
+) -> Result<Tensor> {
+    let y = plain(x, weight, stride, padding)?.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
     match slope {
         None => Ok(y),
         Some(0.0) => y.relu(),
-        Some(slope) => y.maximum(&(&y * f64::from(slope))?),
+        Some(slope) => sloped(&y, slope),
     }
+}
+
+/// A convolution by cuDNN on an NVIDIA GPU, elsewhere by candle.
+fn plain(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return crate::kernel::cuda::convolve(x, weight, stride, padding);
+    }
+    // candle has no convolution of bf16 on the CPU.
+    let (wide, kernel) = (x.to_dtype(DType::F32)?, weight.to_dtype(DType::F32)?);
+    wide.conv2d(&kernel, padding, stride, 1, 1)?.to_dtype(x.dtype())
+}
+
+/// 1 where `x` is positive, 0 elsewhere, of x's own type; untracked.
+pub(super) fn positive(x: &Tensor) -> Result<Tensor> {
+    x.detach().relu()?.sign()
+}
+
+/// `x` where it is positive and `slope · x` elsewhere, for slopes of 0 to 1.
+///
+/// # Errors
+/// Where the device fails.
+pub fn leaky(x: &Tensor, slope: f32) -> Result<Tensor> {
+    if ours(x) { x.maximum(&(x * f64::from(slope))?) } else { sloped(x, slope) }
+}
+
+/// The same by one product, of which candle takes the way back in one pass; of a maximum it takes eight.
+pub(super) fn sloped(x: &Tensor, slope: f32) -> Result<Tensor> {
+    let (positive, slope) = (positive(x)?, f64::from(slope));
+    x * (positive.affine(-slope, slope)? + positive)?
 }
 
 struct Dims {
