@@ -137,7 +137,9 @@ impl Run {
         let mut state = self.adam.step.to_le_bytes().to_vec();
         for ((_, var), parts) in self.net.variables().zip(self.adam.state()?) {
             state.extend(bytes(&var.flatten_all()?.to_vec1::<f32>()?));
-            parts.iter().for_each(|part| state.extend(bytes(part)));
+            for part in &parts {
+                state.extend(bytes(part));
+            }
         }
         let like = Tensor::zeros(1, candle_core::DType::F32, self.net.device())?;
         self.peers.agree(&crate::session::digest(&state), &like)

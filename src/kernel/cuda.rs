@@ -201,15 +201,15 @@ impl Library {
         match pass {
             Pass::Forward => {
                 launch!(ConvForward { conv, x, w: weight, y }, forward, |op, algorithm, space| op
-                    .launch::<CudaSlice<u8>, _, _, _>(algorithm, Some(&mut space), scale, left, right, &mut out))
+                    .launch::<CudaSlice<u8>, _, _, _>(algorithm, Some(&mut space), scale, left, right, &mut out));
             }
             Pass::Data => {
                 launch!(ConvBackwardData { conv, dx: x, w: weight, dy: y }, data, |op, algorithm, space| op
-                    .launch::<CudaSlice<u8>, _, _, _>(algorithm, Some(&mut space), scale, &mut out, left, right))
+                    .launch::<CudaSlice<u8>, _, _, _>(algorithm, Some(&mut space), scale, &mut out, left, right));
             }
             Pass::Filter => {
                 launch!(ConvBackwardFilter { conv, x, dw: weight, dy: y }, filter, |op, algorithm, space| op
-                    .launch::<CudaSlice<u8>, _, _, _>(algorithm, Some(&mut space), scale, left, &mut out, right))
+                    .launch::<CudaSlice<u8>, _, _, _>(algorithm, Some(&mut space), scale, left, &mut out, right));
             }
         }
         Ok(out)

@@ -5,6 +5,7 @@
 //! [`crate::kernel::conv`] over a batch and leaves out gradients that nobody needs: of a picture, or of frozen weights.
 
 use super::storage::{ours, samples, with_samples};
+use super::unfold::{Patches, convolve_twice};
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
@@ -31,18 +32,26 @@ pub fn convolve(x: &Tensor, weight: &Tensor, bias: &Tensor, slope: Option<f32>) 
     if ours(x) {
         return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Convolution { slope });
     }
-    composed(x, weight, bias, (1, weight.dim(2)? / 2), slope)
+    let side = weight.dim(2)?;
+    composed(x, weight, bias, Patches { side, stride: 1, padding: side / 2 }, slope)
 }
 
-/// The same at every `stride`th place with `padding` zeros around x, composed of operators that run anywhere.
+/// The same of any patches, by cuDNN on an NVIDIA GPU. Elsewhere patches laid out are multiplied, in f32: candle's own
+/// convolution knows no bf16 on the CPU, and goes back wrongly through strides where a map is not square.
 pub(super) fn composed(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
-    (stride, padding): (usize, usize),
+    patches: Patches,
     slope: Option<f32>,
 ) -> Result<Tensor> {
-    let y = plain(x, weight, stride, padding)?.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
+    let y = match by_cudnn(x, weight, patches) {
+        Some(y) => y?.broadcast_add(&bias.reshape((1, (), 1, 1))?)?,
+        None => {
+            let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
+            convolve_twice(&wide(x)?, &wide(weight)?, &wide(bias)?, patches)?.to_dtype(x.dtype())?
+        }
+    };
     match slope {
         None => Ok(y),
         Some(0.0) => y.relu(),
@@ -50,15 +59,16 @@ pub(super) fn composed(
     }
 }
 
-/// A convolution by cuDNN on an NVIDIA GPU, elsewhere by candle.
-fn plain(x: &Tensor, weight: &Tensor, stride: usize, padding: usize) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if x.device().is_cuda() {
-        return crate::kernel::cuda::convolve(x, weight, stride, padding);
-    }
-    // candle has no convolution of bf16 on the CPU.
-    let (wide, kernel) = (x.to_dtype(DType::F32)?, weight.to_dtype(DType::F32)?);
-    wide.conv2d(&kernel, padding, stride, 1, 1)?.to_dtype(x.dtype())
+/// The convolution without its bias, where there is an NVIDIA GPU.
+#[cfg(feature = "cuda")]
+fn by_cudnn(x: &Tensor, weight: &Tensor, patches: Patches) -> Option<Result<Tensor>> {
+    let cuda = x.device().is_cuda();
+    cuda.then(|| crate::kernel::cuda::convolve(x, weight, patches.stride, patches.padding))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn by_cudnn(_x: &Tensor, _weight: &Tensor, _patches: Patches) -> Option<Result<Tensor>> {
+    None
 }
 
 /// 1 where `x` is positive, 0 elsewhere, of x's own type; untracked.

@@ -41,7 +41,7 @@ pub fn convolve_patches(
     let (batch, channels, height, width) = x.dims4()?;
     let (rows, columns) = Extents { patches, channels, height, width }.counts()?;
     if !ours(x) {
-        return convolution::composed(x, weight, bias, (patches.stride, patches.padding), slope);
+        return convolution::composed(x, weight, bias, patches, slope);
     }
     // Patches laid out are channels of a picture that a 1×1 kernel convolves.
     let (outputs, inputs, side, _) = weight.dims4()?;

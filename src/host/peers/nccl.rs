@@ -99,7 +99,7 @@ mod tests {
 
     /// One rank's sum is its own numbers.
     #[test]
-    fn one_rank_adds_up_alone() {
+    fn one_gpu_adds_up_alone() {
         let Some(device) = crate::host::gpu::found() else { return };
         let peers = Nccl::join(&device, 0, 1, &Nccl::id().unwrap()).unwrap();
         assert_eq!((peers.rank(), peers.count()), (0, 1));
