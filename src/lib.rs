@@ -25,6 +25,7 @@ pub mod profile;
 pub mod progress;
 pub mod resample;
 pub mod sample;
+pub mod self_exemplar;
 pub mod upscale;
 pub mod y4m;
 

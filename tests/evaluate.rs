@@ -85,6 +85,17 @@ fn grey_pictures_score_as_their_colour_twins() {
 }
 
 #[test]
+fn the_method_without_weights_is_judged_by_its_name() {
+    let folder = folder_with(&[("a.png", textured(64, 48, 1))]);
+    let report = json(&["selfexsr-x2", "bicubic", "--on", text(folder.path())]);
+    assert_eq!(report["sets"][0]["scale"], 2);
+    assert!(report["sets"][0]["mean"]["selfexsr-x2"]["psnr_y"].as_f64().unwrap() > 5.0);
+    // Its small picture has 16 x 12 pixels: fewer than the method takes, so the edge is repeated.
+    let report = json(&["selfexsr", "--on", text(folder.path())]);
+    assert_eq!((&report["sets"][0]["scale"], &report["sets"][0]["methods"][0]), (&4.into(), &"selfexsr-x4".into()));
+}
+
+#[test]
 fn a_bad_picture_is_named_and_the_rest_is_measured() {
     let folder = folder_with(&[("good.png", textured(64, 64, 1))]);
     std::fs::write(folder.path().join("HR/bad.png"), b"not a picture").unwrap();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 4] = [
     &["atomic", "card", "error", "frame", "geometry", "progress"],
     &["codec", "colour", "kernel", "metric", "onnx", "resample", "sample", "y4m"],
-    &["engine", "evaluate", "profile", "session", "upscale", "zoo"],
+    &["engine", "evaluate", "profile", "self_exemplar", "session", "upscale", "zoo"],
     &["device", "host"],
 ];
 

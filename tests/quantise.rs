@@ -7,15 +7,20 @@ use image::{Rgb, RgbImage};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
-use upres::card::{Card, Precision};
+use upres::card::{Card, Colour, Precision};
 use upres::frame::Plane;
 use upres::geometry::Size;
-use upres::host::chain::{Chain, Layer, Recipe};
+use upres::host::chain::{Chain, Layer, Maps, Recipe};
 use upres::session::{Overrides, TractGenerator};
 use upres::upscale::Generator;
 
-/// A network of ×2 with random weights of He's size and a small last layer.
+/// A network of ×2 for luma with random weights of He's size and a small last layer.
 fn chain() -> Chain {
+    chain_of(1)
+}
+
+/// The same for any number of planes.
+fn chain_of(planes: usize) -> Chain {
     let mut seed = 9u32;
     let mut layer = |inputs: usize, outputs: usize, gain: f32| {
         let mut next = || {
@@ -25,7 +30,7 @@ fn chain() -> Chain {
         let weight = (0..outputs * inputs * 9).map(|_| next()).collect();
         Layer { inputs, outputs, weight, bias: (0..outputs).map(|_| 0.1 * next()).collect() }
     };
-    Chain { scale: 2, layers: vec![layer(1, 8, 1.0), layer(8, 8, 1.0), layer(8, 4, 0.1)] }
+    Chain { scale: 2, layers: vec![layer(planes, 8, 1.0), layer(8, 8, 1.0), layer(8, 4 * planes, 0.1)] }
 }
 
 struct Desk {
@@ -79,14 +84,20 @@ impl Desk {
     }
 }
 
-/// Mean difference in 255ths between a file on tract and the float network.
+/// Mean difference in 255ths between a file on the device and the float network.
 fn difference(model: &Path) -> f32 {
+    difference_to(&chain(), model)
+}
+
+fn difference_to(chain: &Chain, model: &Path) -> f32 {
     let generator = TractGenerator::open(model, &Overrides::default()).unwrap();
-    let low = Plane::from_fn(Size::new(31, 22), |x, y| 0.5 + 0.4 * (x as f32 / 3.0).sin() * (y as f32 / 4.0).cos());
-    let float = chain().forward(&low);
-    let mut output = vec![0.0; float.data.len()];
-    generator.plan(low.size).unwrap().run(&low.data, &mut output).unwrap();
-    255.0 * output.iter().zip(&float.data).map(|(a, b)| (a - b).abs()).sum::<f32>() / output.len() as f32
+    let size = Size::new(31, 22);
+    let plane = |by: f32| Plane::from_fn(size, |x, y| 0.5 + 0.4 * (x as f32 / by).sin() * (y as f32 / 4.0).cos()).data;
+    let low: Vec<f32> = [3.0, 5.0, 7.0].iter().take(chain.planes()).flat_map(|by| plane(*by)).collect();
+    let float = chain.forward(&Maps::from_samples(size, &low)).samples();
+    let mut output = vec![0.0; float.len()];
+    generator.plan(size).unwrap().run(&low, &mut output).unwrap();
+    255.0 * output.iter().zip(&float).map(|(a, b)| (a - b).abs()).sum::<f32>() / output.len() as f32
 }
 
 #[test]
@@ -102,6 +113,21 @@ fn both_spellings_are_one_network_near_the_float_one() {
         (card.training["quantisation.method"].as_str(), card.training["quantisation.weight_bits"].as_str()),
         ("mse", "7")
     );
+}
+
+#[test]
+fn networks_of_three_colours_are_quantised_too() {
+    let chain = chain_of(3);
+    let desk = Desk::with(&chain);
+    let model = desk.quantised("rgb", &[]).join("model.onnx");
+    assert!((0.01..1.0).contains(&difference_to(&chain, &model)), "{}", difference_to(&chain, &model));
+    let card = Card::from_toml(&std::fs::read_to_string(desk.path("rgb/card.toml")).unwrap()).unwrap();
+    assert_eq!((card.colour, card.precision), (Colour::Rgb, Precision::Int8));
+    let tuning = ["--fine-tune", "20", "--photographs", desk.photographs.to_str().unwrap()];
+    let refused = desk.quantise(&desk.path("tuned"), &tuning);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("fine-tuning learns luma"), "{told}");
+    assert!(!desk.path("tuned").exists());
 }
 
 #[test]

@@ -92,6 +92,24 @@ fn size_of(path: &Path) -> (u32, u32) {
 }
 
 #[test]
+fn the_method_without_weights_takes_the_same_road() {
+    let place = Place::new();
+    place.draw("in.png", 24, 20);
+    let upscale = |output: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+        command.current_dir(place.0.path()).args(["upscale", "in.png", "-o", output, "--quiet"]).args(arguments);
+        command.output().unwrap()
+    };
+    assert!(upscale("a.png", &["--model", "selfexsr", "--scale", "2.5", "--threads", "1"]).status.success());
+    assert!(upscale("b.png", &["--model", "selfexsr-x3", "--scale", "2.5", "--threads", "3"]).status.success());
+    let [first, second] = ["a.png", "b.png"].map(|name| fs::read(place.at(name)).unwrap());
+    assert_eq!(first, second);
+    let refused = upscale("c.png", &["--model", "selfexsr-x2", "--tile", "16"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && error.contains("it searches the whole picture"), "{error}");
+}
+
+#[test]
 fn one_picture_by_any_factor_is_the_same_for_any_tile_and_thread() {
     let place = Place::new();
     place.draw("a.png", 61, 47);

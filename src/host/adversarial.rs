@@ -96,7 +96,8 @@ pub fn penalty(
     let mixed = (real + (fake - real)?.broadcast_mul(&shares)?)?;
     let mixed = Var::from_tensor(&mixed.detach())?;
     let logits = discriminator.forward(weights, &mixed, &discriminator.outputs, Mode::Twice)?.first()?;
-    let gradients = logits.sum_all()?.backward()?;
+    // A picture's D is the mean of its map, as the game takes it; pictures do not see each other.
+    let gradients = logits.flatten_from(1)?.mean(1)?.sum_all()?.backward()?;
     let Some(slope) = gradients.get(&mixed) else { bail!("the discriminator does not look at its input") };
     let norm = (slope.sqr()?.flatten_from(1)?.sum(1)? + 1e-12)?.sqrt()?;
     (norm - 1.0)?.sqr()?.mean_all()

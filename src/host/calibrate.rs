@@ -1,26 +1,28 @@
 //! What quantisation is measured on, and how the step of a tensor is chosen from the values seen in it.
 
 use crate::error::{Error, Result};
-use crate::frame::Plane;
 use crate::geometry::{Rect, Size};
+use crate::host::chain::Maps;
 use crate::host::dataset::Dataset;
+use crate::host::photographs::Photographs;
 use rayon::prelude::*;
 use std::fmt;
 use std::str::FromStr;
 
-/// A low-resolution luma plane and the high-resolution one that it should become.
+/// The planes of a low-resolution picture and those of the high-resolution one that it should become.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// What the network sees.
-    pub low: Plane,
+    pub low: Maps<f32>,
     /// The truth, `scale` times as large.
-    pub high: Plane,
+    pub high: Maps<f32>,
 }
 
 impl Sample {
     /// The whole pictures of `data`.
     pub fn whole(data: &Dataset) -> Vec<Self> {
-        data.pairs().iter().map(|pair| Self { low: pair.low(), high: pair.high() }).collect()
+        let pairs = data.pairs().iter();
+        pairs.map(|pair| Self { low: Maps::from_plane(&pair.low()), high: Maps::from_plane(&pair.high()) }).collect()
     }
 
     /// The middles, of at most `side × side` low-resolution pixels, of at most `most` pictures spread evenly over `data`.
@@ -34,20 +36,36 @@ impl Sample {
             let size = Size::new(low.size.width.min(side), low.size.height.min(side));
             let (x, y) = ((low.size.width - size.width) / 2, (low.size.height - size.height) / 2);
             let fine = Rect::new(x * scale, y * scale, Size::new(size.width * scale, size.height * scale));
-            Self { low: low.crop(Rect::new(x, y, size)), high: high.crop(fine) }
+            let [low, high] = [low.crop(Rect::new(x, y, size)), high.crop(fine)];
+            Self { low: Maps::from_plane(&low), high: Maps::from_plane(&high) }
+        };
+        (0..count).map(middle).collect()
+    }
+
+    /// The middles, squares of at most `side` low-resolution pixels, of at most `most` pictures in red, green and blue,
+    /// spread evenly over `data`.
+    pub fn colour_middles(data: &Photographs, side: usize, most: usize) -> Vec<Self> {
+        let count = data.len().min(most);
+        let middle = |n: usize| {
+            let patches = data.middle(n * data.len() / count, side);
+            let (size, scale) = (patches.size, data.scale());
+            let large = Size::new(size.width * scale, size.height * scale);
+            Self { low: Maps::from_samples(size, &patches.low), high: Maps::from_samples(large, &patches.high) }
         };
         (0..count).map(middle).collect()
     }
 }
 
-/// Mean PSNR over the samples in dB of what `enlarge` makes of them, on studio-range luma, `border` pixels cut, not rounded
-/// to 8 bits: for choosing. Scores to report come from `evaluate`.
-pub fn psnr(samples: &[Sample], border: usize, enlarge: impl Fn(&Plane) -> Plane + Sync) -> f64 {
+/// Mean PSNR over the samples in dB of what `enlarge` makes of them, over their planes in studio range, `border` pixels cut,
+/// not rounded to 8 bits: for choosing. Scores to report come from `evaluate`.
+pub fn psnr(samples: &[Sample], border: usize, enlarge: impl Fn(&Maps<f32>) -> Maps<f32> + Sync) -> f64 {
     let each = samples.par_iter().map(|sample| {
         let (out, high) = (enlarge(&sample.low), &sample.high);
         let (mut sum, mut count) = (0.0, 0u64);
-        for y in border..high.size.height.saturating_sub(border) {
-            for (got, want) in out.row(y).iter().zip(high.row(y)).take(high.size.width - border).skip(border) {
+        let inside = border..high.size.height.saturating_sub(border);
+        for (channel, y) in (0..high.channels).flat_map(|channel| inside.clone().map(move |y| (channel, y))) {
+            let pairs = out.row(channel, y).iter().zip(high.row(channel, y));
+            for (got, want) in pairs.take(high.size.width - border).skip(border) {
                 sum += f64::from((got.clamp(0.0, 1.0) - want) * 219.0).powi(2);
                 count += 1;
             }
@@ -141,6 +159,7 @@ pub fn step(method: Method, values: &[f32], zero: u8) -> f32 {
 #[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use super::*;
+    use crate::frame::Plane;
 
     /// Mostly 0..1 evenly, and one value of 10.
     fn tail() -> Vec<f32> {
@@ -170,12 +189,9 @@ mod tests {
         let low = Plane::new(Size::new(4, 4));
         let high =
             Plane::from_fn(Size::new(8, 8), |x, y| if (2..6).contains(&x) && (2..6).contains(&y) { 0.5 } else { 9.0 });
-        let sample = Sample { low, high };
+        let sample = Sample { low: Maps::from_plane(&low), high: Maps::from_plane(&high) };
         // An error of 0.1 is 21.9 levels: 20·log10(255/21.9) = 21.322 dB.
-        let got = psnr(&[sample.clone(), sample], 2, |low| Plane {
-            size: Size::new(8, 8),
-            data: vec![0.4; low.data.len() * 4],
-        });
+        let got = psnr(&[sample.clone(), sample], 2, |_| Maps::from_samples(Size::new(8, 8), &[0.4; 64]));
         assert!((got - 21.322).abs() < 1e-3, "{got}");
     }
 

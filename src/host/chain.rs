@@ -1,9 +1,9 @@
 //! The plain network that training ends in: a chain of 3×3 convolutions, every branch merged.
 //!
-//! For an input luma plane x and a factor r,
+//! For the planes x of a picture, luma alone or red, green and blue, and a factor r,
 //! `y = base(x) + shuffle(conv_n(relu(conv_{n-1}(… relu(conv_1(x))))))`, where every `conv` is 3×3, stride 1, zero-padded by
-//! one and biased, the last one has r² outputs, `shuffle` is the pixel shuffle of ESPCN (Shi 2016, equation 4): output
-//! pixel (x·r + i, y·r + j) comes from channel j·r + i at (x, y); and `base` is bilinear enlargement.
+//! one and biased, the last one has r² outputs a plane, `shuffle` is the pixel shuffle of ESPCN (Shi 2016, equation 4): output
+//! pixel (x·r + i, y·r + j) of plane p comes from channel (p·r + j)·r + i at (x, y); and `base` is bilinear enlargement.
 
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -40,7 +40,10 @@ pub struct Chain {
 impl Chain {
     /// Checks that each layer's weights fit its channels and its neighbours.
     pub fn validate(&self) -> Result<()> {
-        let mut channels = 1;
+        let mut channels = self.planes();
+        if ![1, 3].contains(&channels) {
+            return Err(Error::model(format!("{channels} planes are neither luma nor red, green and blue")));
+        }
         for (i, layer) in self.layers.iter().enumerate() {
             let fits = layer.inputs == channels
                 && layer.weight.len() == layer.outputs * layer.inputs * 9
@@ -50,11 +53,16 @@ impl Chain {
             }
             channels = layer.outputs;
         }
-        if channels == self.scale * self.scale && !self.layers.is_empty() {
+        if channels == self.planes() * self.scale * self.scale {
             Ok(())
         } else {
             Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale)))
         }
+    }
+
+    /// Planes of a picture: what the first layer reads.
+    pub fn planes(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
     }
 
     /// Weights and biases.
@@ -72,16 +80,16 @@ impl Chain {
         self.layers.len().max(1)
     }
 
-    /// The equation itself, without clipping: a luma plane in, a plane `scale` times as large out.
+    /// The equation itself, without clipping: the planes of a picture in, as many `scale` times as large out.
     ///
     /// The chain must be valid.
-    pub fn forward(&self, plane: &Plane) -> Plane {
-        self.assemble(plane, &self.residual(plane, |_, _| ()))
+    pub fn forward(&self, picture: &Maps<f32>) -> Maps<f32> {
+        assemble(picture, &self.residual(picture, |_, _| ()), self.scale)
     }
 
-    /// The last convolution's r² maps. `observe` sees the index and the result of each layer, after its ReLU.
-    pub fn residual(&self, plane: &Plane, mut observe: impl FnMut(usize, &Maps<f32>)) -> Maps<f32> {
-        let mut maps = Maps::from_plane(plane);
+    /// The last convolution's r² maps a plane. `observe` sees the index and the result of each layer, after its ReLU.
+    pub fn residual(&self, picture: &Maps<f32>, mut observe: impl FnMut(usize, &Maps<f32>)) -> Maps<f32> {
+        let mut maps = picture.clone();
         for (i, layer) in self.layers.iter().enumerate() {
             let floor = if i + 1 == self.layers.len() { f32::NEG_INFINITY } else { 0.0 };
             maps = maps.convolve(&layer.weight, layer.outputs, |o, sum| (sum + layer.bias[o]).max(floor));
@@ -90,16 +98,7 @@ impl Chain {
         maps
     }
 
-    /// Adds the base of `plane` to the r² maps of its residual and shuffles.
-    pub fn assemble(&self, plane: &Plane, residual: &Maps<f32>) -> Plane {
-        let mut maps = Maps::from_plane(plane);
-        maps.replicate_border();
-        let mut sum = maps.convolve(&Self::base_kernel(self.scale), self.scale * self.scale, |_, base| base);
-        sum += residual;
-        sum.shuffle(self.scale)
-    }
-
-    /// A network that adds nothing to its base.
+    /// A network of luma that adds nothing to its base.
     pub fn nothing(scale: usize) -> Self {
         let outputs = scale * scale;
         let layer = Layer { inputs: 1, outputs, weight: vec![0.0; outputs * 9], bias: vec![0.0; outputs] };
@@ -131,19 +130,33 @@ impl Chain {
     }
 }
 
+/// Adds the base of `picture` to the r² maps a plane of its residual, and shuffles.
+pub fn assemble(picture: &Maps<f32>, residual: &Maps<f32>, scale: usize) -> Maps<f32> {
+    let mut edged = picture.clone();
+    edged.replicate_border();
+    let mut sum = edged.convolve_each(&Chain::base_kernel(scale));
+    sum += residual;
+    sum.shuffle(scale)
+}
+
 /// Networks for tests.
 #[cfg(test)]
 impl Chain {
-    /// A repeatable network of hidden layers of `widths` channels with He-sized weights and a small last layer.
+    /// A repeatable network of luma: hidden layers of `widths` channels with He-sized weights and a small last layer.
     pub(crate) fn sketch(scale: usize, widths: &[usize]) -> Self {
+        Self::sketch_of(1, scale, widths)
+    }
+
+    /// The same for any number of planes.
+    pub(crate) fn sketch_of(planes: usize, scale: usize, widths: &[usize]) -> Self {
         let mut seed = 1u32;
         let mut next = move || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (seed >> 8) as f32 / 8_388_608.0 - 1.0
         };
         let mut layers = Vec::new();
-        let mut inputs = 1;
-        for (i, &outputs) in widths.iter().chain(&[scale * scale]).enumerate() {
+        let mut inputs = planes;
+        for (i, &outputs) in widths.iter().chain(&[planes * scale * scale]).enumerate() {
             let last = if i == widths.len() { 0.1 } else { 1.0 };
             let size = last * (6.0 / (inputs * 9) as f32).sqrt();
             let weight = (0..outputs * inputs * 9).map(|_| size * next()).collect();
@@ -178,7 +191,7 @@ mod tests {
     #[test]
     #[allow(clippy::unreadable_literal)]
     fn forward_equals_numpy() {
-        let x = Plane { size: Size::new(3, 2), data: vec![0.1, 0.9, 0.3, 0.5, 0.2, 0.8] };
+        let x = Maps::from_samples(Size::new(3, 2), &[0.1, 0.9, 0.3, 0.5, 0.2, 0.8]);
         let w1 = (0..18).map(|i| (i - 8) as f32 / 20.0).collect();
         let w2 = (0..72).map(|i| ((i * 7) % 19 - 9) as f32 / 60.0).collect();
         let chain = Chain {
@@ -194,8 +207,8 @@ mod tests {
             0.433167, 0.309, 0.485333, 0.368667, 0.52025, 0.618167, 0.734333, 0.462417, 0.526667, 0.315833, 0.408167,
             0.730083, 0.740167,
         ];
-        for (got, want) in y.data.iter().zip(expected) {
-            assert!((got - want).abs() < 2e-6, "{:?}", y.data);
+        for (got, want) in y.samples().iter().zip(expected) {
+            assert!((got - want).abs() < 2e-6, "{y:?}");
         }
     }
 
@@ -204,9 +217,9 @@ mod tests {
     fn the_base_kernel_gives_the_base() {
         let low = Plane::from_fn(Size::new(7, 5), |x, y| ((x * 31 + y * 17) % 23) as f32 / 23.0);
         for scale in 2..=4 {
-            let nothing = Chain::nothing(scale).forward(&low);
+            let nothing = Chain::nothing(scale).forward(&Maps::from_plane(&low));
             let base = Chain::base(&low, scale);
-            assert!(nothing.data.iter().zip(&base.data).all(|(a, b)| (a - b).abs() < 1e-6), "{scale}");
+            assert!(nothing.samples().iter().zip(&base.data).all(|(a, b)| (a - b).abs() < 1e-6), "{scale}");
         }
     }
 

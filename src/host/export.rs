@@ -7,7 +7,7 @@ use crate::card::{Card, Colour, METADATA_KEY, Precision, Tiling};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
 use crate::geometry::Size;
-use crate::host::chain::{Chain, Recipe};
+use crate::host::chain::{Chain, Maps, Recipe};
 use crate::host::integer::IntegerChain;
 use crate::onnx::build::GraphBuilder;
 use crate::onnx::proto::{ModelProto, StringStringEntryProto};
@@ -38,7 +38,7 @@ impl Artefact {
     /// Exports a float chain under `name`.
     pub fn float(chain: &Chain, recipe: &Recipe, name: &str) -> Result<Self> {
         chain.validate()?;
-        let card = card(chain.scale, chain.layers.len(), chain.parameters(), chain.mac_per_pixel());
+        let card = card([chain.planes(), chain.scale], chain.layers.len(), chain.parameters(), chain.mac_per_pixel());
         Self::new(graph::float(chain), Card { name: name.into(), training: recipe.clone(), ..card })
     }
 
@@ -46,7 +46,7 @@ impl Artefact {
     pub fn int8(chain: &IntegerChain, form: Form, recipe: &Recipe, name: &str) -> Result<Self> {
         chain.validate()?;
         let mac: usize = chain.layers.iter().map(|layer| layer.weight.len()).sum();
-        let card = card(chain.scale, chain.layers.len(), chain.parameters(), mac as f64);
+        let card = card([chain.planes(), chain.scale], chain.layers.len(), chain.parameters(), mac as f64);
         let card = Card { name: name.into(), training: recipe.clone(), precision: Precision::Int8, ..card };
         Self::new(graph::int8(chain, form), card)
     }
@@ -93,16 +93,16 @@ impl Artefact {
     ///
     /// # Errors
     /// A model error where it is refused, an internal one where the difference is more than `tolerance`.
-    pub fn verify(&self, expected: impl Fn(&Plane) -> Plane, tolerance: f32) -> Result<f32> {
+    pub fn verify(&self, expected: impl Fn(&Maps<f32>) -> Maps<f32>, tolerance: f32) -> Result<f32> {
         let generator =
             TractGenerator::from_bytes(&self.card.name, &self.model, &Overrides::default(), Limits::default())?;
         let mut worst = 0.0f32;
         for size in [Size::new(33, 18), Size::new(7, 21)] {
-            let input = probe(size);
-            let expected = expected(&input);
-            let mut output = vec![0.0; expected.data.len()];
-            generator.plan(size)?.run(&input.data, &mut output)?;
-            for (got, want) in output.iter().zip(&expected.data) {
+            let input = probe(size, self.card.colour);
+            let expected = expected(&Maps::from_samples(size, &input)).samples();
+            let mut output = vec![0.0; expected.len()];
+            generator.plan(size)?.run(&input, &mut output)?;
+            for (got, want) in output.iter().zip(&expected) {
                 worst = worst.max((got - want).abs());
             }
         }
@@ -141,11 +141,11 @@ fn is_onnx(path: &Path) -> bool {
 }
 
 /// A float card without a name.
-fn card(scale: usize, layers: usize, parameters: u64, mac_per_pixel: f64) -> Card {
+fn card([planes, scale]: [usize; 2], layers: usize, parameters: u64, mac_per_pixel: f64) -> Card {
     Card {
         name: String::new(),
         scale,
-        colour: Colour::Luma,
+        colour: if planes == 1 { Colour::Luma } else { Colour::Rgb },
         range: [0.0, 1.0],
         tiling: Tiling::Halo(layers.max(1)),
         precision: Precision::F32,
@@ -160,16 +160,18 @@ fn card(scale: usize, layers: usize, parameters: u64, mac_per_pixel: f64) -> Car
     }
 }
 
-/// A picture with slopes, edges and noise over the whole range.
-fn probe(size: Size) -> Plane {
+/// A picture with slopes, edges and noise over the whole range; its colours are planes that differ.
+fn probe(size: Size, colour: Colour) -> Vec<f32> {
     let mut seed = 7u32;
-    Plane::from_fn(size, |x, y| {
+    let plane = Plane::from_fn(size, |x, y| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let noise = (seed >> 8) as f32 / 16_777_216.0;
         let slope = (x + 2 * y) as f32 / (size.width + 2 * size.height) as f32;
         let edge = if (x / 5 + y / 4) % 2 == 0 { 1.0 } else { 0.0 };
         [slope, edge, noise][(x / 8 + y / 8) % 3]
-    })
+    });
+    let shares = [1.0, 0.7, 0.4].iter().take(colour.planes());
+    shares.flat_map(|share| plane.data.iter().map(move |value| value * share)).collect()
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! The quantised chain in whole numbers: what an int8 generator means, bit for bit.
 //!
-//! The input luma becomes u8 at a step of 1/255. A layer is ONNX's `QLinearConv`: with inputs q of step s and zero point 0,
+//! The input planes become u8 at a step of 1/255. A layer is ONNX's `QLinearConv`: with inputs q of step s and zero point 0,
 //! weights w of step v(o), and outputs of step t and zero point z,
 //! `q'(o) = saturate(round_half_even((Σ w·q + b(o)) · (s·v(o)/t)) + z)`,
 //! the sum in 32-bit integers, the bracketed factor and the product with it in 32-bit floats as in ONNX Runtime. z is 0
 //! after hidden layers, so that saturation is their ReLU, and 128 after the last. The base picture never meets these
 //! numbers: `y = shuffle(base(x) + t·(q − 128))`.
 
-use super::chain::{Chain, Maps};
+use super::chain::{Maps, assemble};
 use crate::error::{Error, Result};
-use crate::frame::Plane;
 use crate::geometry::Size;
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
@@ -50,7 +49,10 @@ pub struct IntegerChain {
 impl IntegerChain {
     /// Checks shapes, and that every step is a normal positive number.
     pub fn validate(&self) -> Result<()> {
-        let mut channels = 1;
+        let mut channels = self.planes();
+        if ![1, 3].contains(&channels) {
+            return Err(Error::model(format!("{channels} planes are neither luma nor red, green and blue")));
+        }
         for (i, layer) in self.layers.iter().enumerate() {
             let fits = layer.inputs == channels
                 && layer.weight.len() == layer.outputs * layer.inputs * 9
@@ -62,11 +64,16 @@ impl IntegerChain {
             }
             channels = layer.outputs;
         }
-        if channels == self.scale * self.scale && !self.layers.is_empty() {
+        if channels == self.planes() * self.scale * self.scale {
             Ok(())
         } else {
             Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale)))
         }
+    }
+
+    /// Planes of a picture: what the first layer reads.
+    pub fn planes(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
     }
 
     /// Zero point of the outputs of layer `index`.
@@ -102,9 +109,9 @@ impl IntegerChain {
         }
     }
 
-    /// The quantised residual, r² maps around [`RESIDUAL_ZERO`].
-    pub fn residual(&self, plane: &Plane) -> Maps<u8> {
-        (0..self.layers.len()).fold(quantise_input(plane), |maps, i| self.layer(i, &maps))
+    /// The quantised residual, r² maps a plane around [`RESIDUAL_ZERO`].
+    pub fn residual(&self, picture: &Maps<f32>) -> Maps<u8> {
+        (0..self.layers.len()).fold(quantise_input(picture), |maps, i| self.layer(i, &maps))
     }
 
     /// The residual maps in the picture's unit.
@@ -113,14 +120,14 @@ impl IntegerChain {
         residual.map(|_, q| (i32::from(q) - i32::from(RESIDUAL_ZERO)) as f32 * step)
     }
 
-    /// A luma plane in, a plane `scale` times as large out, without clipping. The chain must be valid.
-    pub fn forward(&self, plane: &Plane) -> Plane {
-        self.assemble(plane, &self.residual(plane))
+    /// The planes of a picture in, as many `scale` times as large out, without clipping. The chain must be valid.
+    pub fn forward(&self, picture: &Maps<f32>) -> Maps<f32> {
+        self.assemble(picture, &self.residual(picture))
     }
 
-    /// Adds the float base of `plane` to its quantised residual and shuffles.
-    pub fn assemble(&self, plane: &Plane, residual: &Maps<u8>) -> Plane {
-        Chain { scale: self.scale, layers: Vec::new() }.assemble(plane, &self.dequantise(residual))
+    /// Adds the float base of `picture` to its quantised residual and shuffles.
+    pub fn assemble(&self, picture: &Maps<f32>, residual: &Maps<u8>) -> Maps<f32> {
+        assemble(picture, &self.dequantise(residual), self.scale)
     }
 
     /// Weights and biases.
@@ -168,8 +175,8 @@ impl IntegerLayer {
 }
 
 /// `QuantizeLinear` of the input at [`INPUT_STEP`]; what is not a number becomes 0.
-pub fn quantise_input(plane: &Plane) -> Maps<u8> {
-    Maps::from_plane(plane).map(|_, x| (x / INPUT_STEP).round_ties_even() as u8)
+pub fn quantise_input(picture: &Maps<f32>) -> Maps<u8> {
+    picture.map(|_, x| (x / INPUT_STEP).round_ties_even() as u8)
 }
 
 /// Clamping before rounding, as ONNX Runtime does, gives what ONNX's order gives: the bounds are whole numbers. Adding

@@ -26,6 +26,9 @@ pub struct Lpips {
 }
 
 impl Lpips {
+    /// The smallest side of which SqueezeNet's last pooling leaves something.
+    pub const SIDE: usize = 35;
+
     /// Whether `folder` holds the weights.
     pub fn at_hand(folder: &Path) -> bool {
         folder.join(TRUNK).is_file() && folder.join(HEADS).is_file()
@@ -42,8 +45,8 @@ impl Lpips {
         let heads = trunk.taps.iter().enumerate().map(|(n, (_, value))| {
             let channels = trunk.graph.channels(*value);
             let name = format!("lin{n}.model.1.weight");
-            let weights = table.get(&name).filter(|weights| weights.len() == channels);
-            let weights = weights.ok_or_else(|| {
+            let weights = table.get(&name).filter(|(_, weights)| weights.len() == channels);
+            let (_, weights) = weights.ok_or_else(|| {
                 Error::model(format!("'{name}' of {channels} numbers is missing"))
                     .fix("give the linear heads of LPIPS v0.1 for SqueezeNet")
                     .at(path.display())
@@ -69,7 +72,7 @@ impl Lpips {
     /// The distances of pictures `[batch, 3, height, width]`, averaged over the batch. The gradient goes into `a` alone.
     ///
     /// # Errors
-    /// Where pictures are smaller than 35 pixels or the device fails.
+    /// Where pictures are smaller than [`Lpips::SIDE`] or the device fails.
     pub fn distance(&self, a: &Tensor, b: &Tensor) -> candle_core::Result<Tensor> {
         let mut sum: Option<Tensor> = None;
         for ((a, b), head) in self.features(a)?.iter().zip(self.features(b)?).zip(&self.heads) {

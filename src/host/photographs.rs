@@ -79,6 +79,11 @@ impl Photographs {
         Ok(Self { scale, degradation, pairs })
     }
 
+    /// How much larger the large ones are.
+    pub fn scale(&self) -> usize {
+        self.scale
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.pairs.len()

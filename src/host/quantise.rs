@@ -110,7 +110,7 @@ fn layer_by_layer(
 ) -> IntegerChain {
     let mut quantised = blank(chain);
     let mut inputs: Vec<Maps<u8>> = samples.iter().map(|s| quantise_input(&s.low)).collect();
-    let mut exact: Vec<Maps<f32>> = samples.iter().map(|s| Maps::from_plane(&s.low)).collect();
+    let mut exact: Vec<Maps<f32>> = samples.iter().map(|s| s.low.clone()).collect();
     for (i, layer) in chain.layers.iter().enumerate() {
         let moments = Moments::measure(&inputs, &exact);
         quantised.layers[i] = round(layer, &moments, quantised.input_step(i), limit);
@@ -214,12 +214,12 @@ fn error_from(quantised: &IntegerChain, first: usize, inputs: &[Maps<u8>], sampl
             maps = quantised.layer(i, &maps);
         }
         let picture = quantised.assemble(&sample.low, &maps);
-        let squares = picture.data.iter().zip(&sample.high.data).map(|(y, truth)| (y.clamp(0.0, 1.0) - truth).powi(2));
-        squares.map(f64::from).sum::<f64>()
+        let rows = picture.all_rows().zip(sample.high.all_rows()).flat_map(|(row, truth)| row.iter().zip(truth));
+        rows.map(|(y, truth)| f64::from((y.clamp(0.0, 1.0) - truth).powi(2))).sum::<f64>()
     });
     // Collected before summing, so that threads do not change the order of the sum.
     let each: Vec<f64> = each.collect();
-    each.iter().sum::<f64>() / samples.iter().map(|s| s.high.data.len()).sum::<usize>().max(1) as f64
+    each.iter().sum::<f64>() / samples.iter().map(|s| s.high.channels * s.high.size.area()).sum::<usize>().max(1) as f64
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The training loop: batch, forward, loss, backward, Adam; measured now and then, saved now and then.
 
 use crate::error::{Error, Result};
-use crate::frame::Plane;
-use crate::host::chain::Chain;
+use crate::host::chain::{Chain, Maps, assemble};
 use crate::host::checkpoint::{Point, Run};
 use crate::host::dataset::{Batch, Dataset};
 use crate::host::random::Random;
@@ -171,11 +170,11 @@ pub fn psnr(chain: &Chain, pairs: &Dataset) -> f64 {
     let each = pairs.pairs().par_iter().map(|pair| {
         let (low, high) = (pair.low(), pair.high());
         let border = chain.scale;
-        let out = enlarge(chain, &low);
+        let out = enlarge(chain, &Maps::from_plane(&low));
         let (mut sum, mut count) = (0.0, 0u64);
         for y in border..high.size.height.saturating_sub(border) {
             for x in border..high.size.width.saturating_sub(border) {
-                let error = (out.row(y)[x].clamp(0.0, 1.0) - high.row(y)[x]) * 219.0;
+                let error = (out.row(0, y)[x].clamp(0.0, 1.0) - high.row(y)[x]) * 219.0;
                 sum += f64::from(error * error);
                 count += 1;
             }
@@ -186,22 +185,16 @@ pub fn psnr(chain: &Chain, pairs: &Dataset) -> f64 {
     each.collect::<Vec<f64>>().iter().sum::<f64>() / pairs.pairs().len() as f64
 }
 
-/// `chain` run over a whole plane by the training kernels.
-pub fn enlarge(chain: &Chain, low: &Plane) -> Plane {
-    let (size, r) = (low.size, chain.scale);
-    let residual = residual(chain, low, |_| ());
-    let base = Chain::base(low, r);
-    Plane::from_fn(base.size, |fx, fy| {
-        let phase = (fy % r) * r + fx % r;
-        base.row(fy)[fx] + residual[phase * size.area() + (fy / r) * size.width + fx / r]
-    })
+/// `chain` run over a whole picture by the training kernels.
+pub fn enlarge(chain: &Chain, low: &Maps<f32>) -> Maps<f32> {
+    assemble(low, &Maps::from_samples(low.size, &residual(chain, low, |_| ())), chain.scale)
 }
 
-/// The last layer's r² maps; `observe` sees every hidden layer's.
-fn residual(chain: &Chain, low: &Plane, mut observe: impl FnMut(&[f32])) -> Vec<f32> {
+/// The last layer's r² maps a plane; `observe` sees every hidden layer's.
+fn residual(chain: &Chain, low: &Maps<f32>, mut observe: impl FnMut(&[f32])) -> Vec<f32> {
     let kernel = Conv::new(Level::best(), 3, low.size.width, low.size.height);
     let (mut sheet, mut scratch) = (Sheet::default(), Vec::new());
-    let mut x = low.data.clone();
+    let mut x = low.samples();
     for (i, layer) in chain.layers.iter().enumerate() {
         let packed = Packed::new(&layer.weight, layer.outputs, layer.inputs, 3);
         let hidden = i + 1 < chain.layers.len();
@@ -222,7 +215,7 @@ pub fn alive(chain: &Chain, pairs: &Dataset) -> Vec<Vec<bool>> {
     let mut lives: Vec<Vec<bool>> = chain.layers.iter().map(|layer| vec![false; layer.outputs]).collect();
     lives.pop();
     for pair in pairs.pairs().iter().take(PAIRS) {
-        let low = pair.low();
+        let low = Maps::from_plane(&pair.low());
         let mut layers = lives.iter_mut();
         residual(chain, &low, |maps| {
             for (alive, map) in layers.next().into_iter().flatten().zip(maps.chunks_exact(low.size.area())) {
@@ -329,10 +322,10 @@ mod tests {
         let dead = count(&lives);
         assert!(!lives[0][0] && !lives[0][1] && dead[0] <= 4 && dead[1] == 0, "{dead:?}");
         // Revived, they answer, and the network gives what it gave.
-        let before = enlarge(&chain, &pairs.pairs()[0].low());
+        let before = enlarge(&chain, &Maps::from_plane(&pairs.pairs()[0].low()));
         let revived = Net::revive(&mut chain, &lives, &mut crate::host::random::Random::new(1));
         assert_eq!(revived, 12 - dead[0]);
-        assert_eq!(enlarge(&chain, &pairs.pairs()[0].low()), before);
+        assert_eq!(enlarge(&chain, &Maps::from_plane(&pairs.pairs()[0].low())), before);
         assert_eq!(count(&alive(&chain, &pairs)), [6, 6]);
     }
 

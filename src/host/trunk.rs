@@ -45,11 +45,14 @@ pub struct Trunk {
     pub precision: Precision,
 }
 
+/// A tensor of a file: its extents, outermost first, and its numbers.
+pub type Filed = (Vec<usize>, Vec<f32>);
+
 /// Every f32 tensor of the safetensors file at `path`.
 ///
 /// # Errors
-/// An I/O error; a limit error for giant files; a model error where it is damaged or holds other types.
-pub fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
+/// An I/O error; a limit error for giant files; a model error where it is damaged, or holds other types or what is no number.
+pub fn tensors(path: &Path) -> Result<BTreeMap<String, Filed>> {
     let io = |e| Error::io("cannot read", path, e);
     if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
         return Err(Error::limit(format!("more than the {MAX_BYTES} bytes allowed for weights")).at(path.display()));
@@ -62,7 +65,11 @@ pub fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
         if view.dtype() != Dtype::F32 {
             return Err(Error::model(format!("the tensor '{name}' is not of 32-bit floats")).at(path.display()));
         }
-        table.insert(name, view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect());
+        let values: Vec<f32> = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::model(format!("the tensor '{name}' holds what is no number")).at(path.display()));
+        }
+        table.insert(name, (view.shape().to_vec(), values));
     }
     Ok(table)
 }
@@ -106,16 +113,16 @@ impl Builder {
         let table = tensors(path)?;
         let mut weights = Vec::new();
         for parameter in self.graph.parameters() {
-            let len: usize = parameter.shape.iter().product();
-            let values = match &parameter.start {
-                Start::Values(values) if parameter.role == Role::Fixed => values,
-                _ => table.get(&parameter.name).filter(|values| values.len() == len).ok_or_else(|| {
-                    let what = match table.get(&parameter.name) {
-                        None => format!("the tensor '{}' is missing", parameter.name),
-                        Some(_) => format!("the tensor '{}' is not of shape {:?}", parameter.name, parameter.shape),
-                    };
-                    Error::model(what).fix(format!("give {expected} as safetensors")).at(path.display())
-                })?,
+            let (name, wanted) = (&parameter.name, &parameter.shape);
+            let wrong =
+                |what: String| Error::model(what).fix(format!("give {expected} as safetensors")).at(path.display());
+            let values = match (&parameter.start, table.get(name)) {
+                (Start::Values(values), _) if parameter.role == Role::Fixed => values,
+                (_, None) => return Err(wrong(format!("the tensor '{name}' is missing"))),
+                (_, Some((shape, values))) if shape == wanted => values,
+                (_, Some((shape, _))) => {
+                    return Err(wrong(format!("the tensor '{name}' is not of shape {wanted:?} but {shape:?}")));
+                }
             };
             weights.push(Tensor::from_slice(values, parameter.shape.as_slice(), device)?);
         }
@@ -197,22 +204,21 @@ impl Trunk {
     }
 }
 
-/// torchvision's names count every module: convolutions, ReLUs and pools.
+/// torchvision's names count every module: convolutions, ReLUs and pools. `pool2` is what the second pooling layer gives.
 fn vgg19() -> Builder {
     let (mut b, x) = Builder::new();
     let offset = std::array::from_fn(|c| -MEAN[c] / DEVIATION[c]);
     let mut x = b.normalised(x, DEVIATION.map(f32::recip), offset);
     let mut module = 0;
     for (stage, (channels, count)) in [(64, 2), (128, 2), (256, 4), (512, 4), (512, 4)].into_iter().enumerate() {
-        if stage > 0 {
-            x = b.halved(x);
-            module += 1;
-        }
         for n in 0..count {
             let tap = format!("{}_{}", stage + 1, n + 1);
             x = b.layer(&format!("features.{module}"), &tap, x, Conv::new(channels, 3));
             module += 2;
         }
+        x = b.halved(x);
+        b.taps.push((format!("pool{}", stage + 1), x));
+        module += 1;
     }
     b
 }

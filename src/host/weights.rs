@@ -1,5 +1,5 @@
-//! Trained weights from any kind of file: a merged chain, a checkpoint of training, or a luma network for cameras that a
-//! recipe trained.
+//! Trained weights from any kind of file: a merged chain, a checkpoint of training, or a network for cameras that a recipe
+//! trained.
 
 use crate::error::{Kind, Result};
 use crate::host::chain::{Chain, Recipe};
@@ -8,7 +8,7 @@ use crate::host::recipe::Finished;
 use candle_core::Device;
 use std::path::Path;
 
-/// Reads a chain: merged, from the averaged weights of a checkpoint, or from the network `edge` on luma.
+/// Reads a chain: merged, from the averaged weights of a checkpoint, or from the network `edge`.
 ///
 /// # Errors
 /// Where the file is none of these.

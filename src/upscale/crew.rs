@@ -101,11 +101,12 @@ impl Crew {
             .checked_mul(planes)
             .ok_or_else(|| Error::limit(format!("a window of {window} is larger than this machine can address")))?;
         let copied = |samples: usize| vec![0.0; if grid.is_banded() { 0 } else { samples }];
+        let count = threads.clamp(1, grid.len());
         let worker = || {
             let (input, output) = (copied(window.area() * planes), copied(samples));
-            Ok(Mutex::new(Worker { plan: generator.plan(window)?, input, output }))
+            Ok(Mutex::new(Worker { plan: generator.plan_on(window, threads / count)?, input, output }))
         };
-        let workers = (0..threads.clamp(1, grid.len())).map(|_| worker()).collect::<Result<Vec<_>>>()?;
+        let workers = (0..count).map(|_| worker()).collect::<Result<Vec<_>>>()?;
         let pool = Pool::new("upscale", workers.len()).map_err(|e| {
             Error::limit("the system gives no more threads").fix("ask for fewer --threads").caused_by(e)
         })?;

@@ -17,6 +17,16 @@ pub trait Generator: Send + Sync {
     /// A model error where the network does not accept that size.
     fn plan(&self, input: Size) -> Result<Box<dyn Plan>>;
 
+    /// As [`Generator::plan`], for a plan that may keep `threads` threads busy: a generator that takes pictures whole has no
+    /// other way to use them. No bit may depend on their number. Unless the generator says otherwise, one is used.
+    ///
+    /// # Errors
+    /// Those of [`Generator::plan`].
+    fn plan_on(&self, input: Size, threads: usize) -> Result<Box<dyn Plan>> {
+        let _ = threads;
+        self.plan(input)
+    }
+
     /// How pictures must be cut so that no bit depends on the cut.
     fn footing(&self) -> Footing {
         Footing::of(self.card())

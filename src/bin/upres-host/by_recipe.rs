@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
         recipe.precision = precision;
     }
     if recipe.adversary.as_ref().is_some_and(|adversary| adversary.game == Game::Wasserstein)
-        && std::env::var_os(TWICE).is_none()
+        && std::env::var_os(TWICE).is_none_or(|word| word != "1")
     {
         return again();
     }
@@ -45,13 +45,20 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
     learn(args, recipe, start.as_ref())
 }
 
-/// Starts this program once more, with second derivatives: candle reads that from its environment.
+/// Starts this program once more, with second derivatives: candle reads that from its environment. Where the system can, the
+/// new one takes this one's place, so that what ends a run by its number ends the run.
 fn again() -> Result<ExitCode> {
     let failed = |e: std::io::Error| Error::internal("the program cannot be started again").caused_by(e);
     let own = std::env::current_exe().map_err(failed)?;
-    let status = std::process::Command::new(own).args(std::env::args_os().skip(1)).env(TWICE, "1").status();
-    let code = status.map_err(failed)?.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    let mut command = std::process::Command::new(own);
+    command.args(std::env::args_os().skip(1)).env(TWICE, "1");
+    #[cfg(unix)]
+    return Err(failed(std::os::unix::process::CommandExt::exec(&mut command)));
+    #[cfg(not(unix))]
+    {
+        let code = command.status().map_err(failed)?.code().and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    }
 }
 
 fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCode> {
@@ -92,7 +99,7 @@ fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCo
         _ => None,
     };
     let workers = args.ranks.workers(&device);
-    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side, workers };
+    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side.into(), workers };
     if !first {
         teach(&mut run, &data, None, rhythm, &mut Silent)?;
         return Ok(ExitCode::SUCCESS);
@@ -184,6 +191,10 @@ impl<'a> Reporter<'a> {
     }
 }
 
+/// The generator's losses by the names that steps tell them under.
+const LOSSES: [&str; 9] =
+    ["loss", "pixel", "supervised", "lpips", "features", "texture", "teacher", "attention", "adversarial"];
+
 /// What is measured in a run, by what belongs on one chart.
 fn charts(run: &Run) -> Vec<(String, Vec<Series>)> {
     let series = |name: &str| {
@@ -195,7 +206,7 @@ fn charts(run: &Run) -> Vec<(String, Vec<Series>)> {
         (title.to_string(), series.collect::<Vec<_>>())
     };
     [
-        chart("The generator's losses, weighted", &["loss", "pixel", "lpips", "features", "texture", "adversarial"]),
+        chart("The generator's losses, weighted", &LOSSES),
         chart("The discriminator's loss, and the means of its logits", &["d_loss", "d_real", "d_fake"]),
         chart("On the validation folder", &["psnr", "lpips_metric"]),
     ]

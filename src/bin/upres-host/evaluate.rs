@@ -15,11 +15,12 @@ use upres::host::export::Artefact;
 use upres::host::judge::judges;
 use upres::progress::{Progress, readable, time_left};
 use upres::resample::Filter;
+use upres::self_exemplar::SelfExemplar;
 
 /// Options of `upres-host evaluate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to judge: an .onnx file, the name of a generator, or nearest, area, bilinear, bicubic, lanczos
+    /// What to judge: an .onnx file, the name of a generator, nearest, area, bilinear, bicubic or lanczos, or selfexsr
     #[arg(required = true, value_name = "MODEL")]
     methods: Vec<String>,
     /// A folder of originals, or one with HR/ and perhaps LR_x4/; may be given again
@@ -119,9 +120,13 @@ pub(crate) fn methods<'a>(
     let zoo = zoo.zoo();
     let mut methods: Vec<Method> = Vec::new();
     for name in names {
-        let mut method = match Filter::by_name(name) {
-            Some(filter) => Method::resampler(filter),
-            None => Method::generator(Arc::new(zoo.open(name, &corrections.overrides())?)),
+        let scale = methods.iter().find_map(Method::scale).unwrap_or(4);
+        let mut method = if let Some(filter) = Filter::by_name(name) {
+            Method::resampler(filter)
+        } else if let Some(searching) = SelfExemplar::by_name(name, scale) {
+            Method::generator(Arc::new(searching?))
+        } else {
+            Method::generator(Arc::new(zoo.open(name, &corrections.overrides())?))
         };
         if methods.iter().any(|other| other.name == method.name) {
             method.name = name.to_string();

@@ -39,6 +39,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let chain = if args.from.is_none() { weights::load(&args.weights).ok() } else { None };
     let (artefact, worst) = match chain {
         Some((chain, recipe)) => {
+            if let Some(scale) = args.scale.filter(|scale| *scale != chain.scale) {
+                return Err(
+                    Error::usage(format!("this network has no x{scale}")).fix(format!("it gives x{}", chain.scale))
+                );
+            }
             let artefact = Artefact::float(&chain, &recipe, &name)?;
             let worst = artefact.verify(|plane| chain.forward(plane), FLOAT_TOLERANCE)?;
             (artefact, worst)

@@ -11,6 +11,7 @@ use upres::host::degrade::Degradation;
 use upres::host::export::{Artefact, Form, name_of};
 use upres::host::fine_tune::{self, Bench, fine_tune};
 use upres::host::integer::IntegerChain;
+use upres::host::photographs::Photographs;
 use upres::host::quantise::{Options, equalise, quantise, spread_idle};
 use upres::host::train::enlarge;
 use upres::host::weights;
@@ -107,6 +108,9 @@ impl From<FormArg> for Form {
     }
 }
 
+/// Low-resolution side of the middles that a network of red, green and blue is measured on.
+const MEASURED_SIDE: usize = 128;
+
 /// Runs `upres-host quantise`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let name = args.name.clone().map_or_else(|| name_of(&args.output), Ok)?;
@@ -118,15 +122,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(args.tuning.threads).build_global();
     }
     let (chain, mut recipe) = weights::load(&args.weights)?;
-    let data = Dataset::read(&args.calibrate, chain.scale, SCORED_SIDE, args.degradation)?;
-    let mut whole = Sample::whole(&data);
-    let mut samples = Sample::middles(&data, args.side as usize, args.pictures as usize);
+    if args.tuning.fine_tune > 0 && (args.near == Near::Float || chain.planes() > 1) {
+        return Err(Error::usage("fine-tuning learns luma from the originals")
+            .fix("leave out --fine-tune: calibration alone does for three colours, and with --near float"));
+    }
+    let (mut whole, mut samples) = pictures(args, &chain)?;
     let mut float = psnr(&whole, chain.scale, |low| enlarge(&chain, low));
     eprintln!("float: {float:.3} dB on {} pictures", whole.len());
     if args.near == Near::Float {
-        if args.tuning.fine_tune > 0 {
-            return Err(Error::usage("fine-tuning learns from the originals").fix("leave out --near float"));
-        }
         for sample in whole.iter_mut().chain(&mut samples) {
             sample.high = enlarge(&chain, &sample.low);
         }
@@ -134,16 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         float = 0.0;
     }
     let options = Options { method: args.method, weight_bits: args.weight_bits };
-    let (chain, share) = equalise(&chain, &samples, options)?;
-    if share > 0.0 {
-        eprintln!("hidden channels are scaled {:.0} % of the way to one range", 100.0 * share);
-    }
-    let (chain, idle) = spread_idle(&chain, &samples, options)?;
-    if idle > 0 {
-        eprintln!(
-            "{idle} hidden channels are idle on these pictures: they become copies of busy ones, for finer steps"
-        );
-    }
+    let (chain, share, idle) = prepared(&chain, &samples, options)?;
     let quantised = quantise(&chain, &samples, options)?;
     let measure = |quantised: &IntegerChain| psnr(&whole, chain.scale, |low| quantised.forward(low));
     let mut score = measure(&quantised);
@@ -172,6 +166,33 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         artefact.model.len(),
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the result is measured on, and what steps are chosen on.
+fn pictures(args: &Args, chain: &Chain) -> Result<(Vec<Sample>, Vec<Sample>)> {
+    let (side, most) = (args.side as usize, args.pictures as usize);
+    if chain.planes() == 1 {
+        let data = Dataset::read(&args.calibrate, chain.scale, SCORED_SIDE, args.degradation)?;
+        return Ok((Sample::whole(&data), Sample::middles(&data, side, most)));
+    }
+    let data = Photographs::read(&args.calibrate, chain.scale, SCORED_SIDE, args.degradation)?;
+    let middles = |side, most| Sample::colour_middles(&data, side, most);
+    Ok((middles(MEASURED_SIDE, data.len()), middles(side, most)))
+}
+
+/// The same network as it is quantised best, how far its channels went to one range, and how many were idle.
+fn prepared(chain: &Chain, samples: &[Sample], options: Options) -> Result<(Chain, f32, usize)> {
+    let (chain, share) = equalise(chain, samples, options)?;
+    if share > 0.0 {
+        eprintln!("hidden channels are scaled {:.0} % of the way to one range", 100.0 * share);
+    }
+    let (chain, idle) = spread_idle(&chain, samples, options)?;
+    if idle > 0 {
+        eprintln!(
+            "{idle} hidden channels are idle on these pictures: they become copies of busy ones, for finer steps"
+        );
+    }
+    Ok((chain, share, idle))
 }
 
 fn tuned(args: &Args, chain: &Chain, start: &IntegerChain, bench: Bench) -> Result<IntegerChain> {

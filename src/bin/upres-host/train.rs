@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse_precision)]
     pub(crate) precision: Option<Precision>,
     /// Weights to start from; they decide scale, channels, and blocks
-    #[arg(long, value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks"])]
+    #[arg(long, visible_alias = "from", value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks"])]
     pub(crate) start: Option<PathBuf>,
     /// Decay of the moving average of the weights
     #[arg(long, default_value_t = 0.999)]
@@ -88,7 +88,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) ranks: Ranks,
     /// Follow a named recipe or a file of TOML, which decides everything but what stands below: edge-gan, srgan-vgg22, esrgan ...
-    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "By recipe")]
+    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "By recipe", conflicts_with_all = [
+        "scale", "channels", "blocks", "block", "degradation", "patch", "batch", "steps", "rate", "schedule", "warm_up", "loss",
+        "decay", "seed",
+    ])]
     recipe: Option<String>,
     /// Override a value of the recipe; may be given again
     #[arg(long, value_name = "KEY=VALUE", requires = "recipe", help_heading = "By recipe")]
@@ -106,8 +109,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 12, help_heading = "By recipe")]
     pub(crate) judged: usize,
     /// Low-resolution side of the middle that is taken of each
-    #[arg(long, default_value_t = 72, help_heading = "By recipe")]
-    pub(crate) judged_side: usize,
+    #[arg(long, default_value_t = 72, help_heading = "By recipe", value_parser = clap::value_parser!(u16).range(8..=1024))]
+    pub(crate) judged_side: u16,
     /// Print one JSON object a measurement instead of lines to read
     #[arg(long)]
     pub(crate) json: bool,

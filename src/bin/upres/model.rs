@@ -7,6 +7,7 @@ use upres::card::Colour;
 use upres::error::{Error, Result};
 use upres::kernel::Level;
 use upres::profile::{Choice, Profile};
+use upres::self_exemplar::SelfExemplar;
 use upres::session::{Overrides, Runner, TractGenerator};
 use upres::upscale::{Factor, Generator, Interpolation};
 use upres::zoo::Zoo;
@@ -84,7 +85,8 @@ impl CorrectionArgs {
 /// Which generator, and how to understand it.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model: a NAME of `upres models`, a FILE.onnx, or a plain filter such as bicubic [default: the nearest to the factor]
+    /// Model: a NAME of `upres models`, a FILE.onnx, a plain filter such as bicubic, or selfexsr [default: the nearest to the
+    /// factor]
     #[arg(short, long, value_name = "NAME|FILE")]
     model: Option<String>,
     #[command(flatten)]
@@ -135,12 +137,16 @@ impl ModelArgs {
         Ok(measured.filter(|choice| &choice.model == name).map_or_else(all, |choice| choice.threads.clamp(1, 256)))
     }
 
-    /// The generator or plain filter that was named, or else the generator nearest to `factor` (to 4 where none is asked).
+    /// The generator, plain filter or method without weights that was named, or else the generator nearest to `factor` (to 4
+    /// where none is asked).
     pub(crate) fn generator(&self, factor: Option<Factor>) -> Result<Arc<dyn Generator>> {
         let factor = factor.map_or(4.0, Factor::value);
-        if let Some(filter) = self.model.as_ref().and_then(|name| Interpolation::by_name(name, factor.ceil() as usize))
-        {
+        let (name, scale) = (self.model.as_deref().unwrap_or_default(), factor.ceil() as usize);
+        if let Some(filter) = Interpolation::by_name(name, scale) {
             return Ok(Arc::new(filter?));
+        }
+        if let Some(method) = SelfExemplar::by_name(name, scale) {
+            return Ok(Arc::new(method?));
         }
         Ok(Arc::new(self.open(factor)?))
     }

@@ -50,6 +50,16 @@ impl<T: Copy + Default> Maps<T> {
         &mut self.data[start..][..self.size.width]
     }
 
+    /// The rows of all channels, one after the other.
+    pub fn all_rows(&self) -> impl Iterator<Item = &[T]> {
+        (0..self.channels).flat_map(move |channel| (0..self.size.height).map(move |y| self.row(channel, y)))
+    }
+
+    /// All samples, one channel's rows after the other's.
+    pub fn samples(&self) -> Vec<T> {
+        self.all_rows().flatten().copied().collect()
+    }
+
     /// The sample at (x, y) of one channel; −1 and the size itself reach the border.
     pub fn at(&self, channel: usize, x: isize, y: isize) -> T {
         self.data[self.start(channel, (y + 1) as usize) + (x + 1) as usize]
@@ -111,6 +121,17 @@ impl<T: Copy + Default + Mul<Output = T> + AddAssign> Maps<T> {
         out
     }
 
+    /// Convolves every channel by itself with `weight` (`[outputs][3][3]`), as [`Maps::convolve`] does.
+    pub fn convolve_each(&self, weight: &[T]) -> Self {
+        let (outputs, length) = (weight.len() / 9, self.rows() * self.stride());
+        let mut data = Vec::with_capacity(length * outputs * self.channels);
+        for channel in self.data.chunks_exact(length) {
+            let one = Self { size: self.size, channels: 1, data: channel.to_vec() };
+            data.extend(one.convolve(weight, outputs, |_, sum| sum).data);
+        }
+        Self { size: self.size, channels: outputs * self.channels, data }
+    }
+
     /// `BLOCK` output channels at `COLUMNS` pixels of row `y`, from column `x` on.
     fn sums(&self, block: &[[T; BLOCK]], x: usize, y: usize) -> [[T; COLUMNS]; BLOCK] {
         let mut sums = [[T::default(); COLUMNS]; BLOCK];
@@ -144,19 +165,30 @@ impl Maps<f32> {
         maps
     }
 
-    /// The pixel shuffle of ESPCN: `scale²` maps to one plane `scale` times as large.
-    pub fn shuffle(&self, scale: usize) -> Plane {
-        let mut plane = Plane::new(Size::new(self.size.width * scale, self.size.height * scale));
-        for channel in 0..scale * scale {
-            let (j, i) = (channel / scale, channel % scale);
+    /// As many maps as `samples`, one channel's rows after the other's, fill.
+    pub fn from_samples(size: Size, samples: &[f32]) -> Self {
+        let mut maps = Self::new(size, samples.len() / size.area().max(1));
+        for (n, row) in samples.chunks_exact(size.width.max(1)).enumerate() {
+            maps.row_mut(n / size.height, n % size.height).copy_from_slice(row);
+        }
+        maps
+    }
+
+    /// The pixel shuffle of ESPCN: each `scale²` maps to one `scale` times as large.
+    pub fn shuffle(&self, scale: usize) -> Self {
+        let size = Size::new(self.size.width * scale, self.size.height * scale);
+        let mut large = Self::new(size, self.channels / (scale * scale).max(1));
+        for channel in 0..large.channels * scale * scale {
+            let (plane, phase) = (channel / (scale * scale), channel % (scale * scale));
+            let (j, i) = (phase / scale, phase % scale);
             for y in 0..self.size.height {
-                let to = plane.row_mut(y * scale + j)[i..].iter_mut().step_by(scale);
+                let to = large.row_mut(plane, y * scale + j)[i..].iter_mut().step_by(scale);
                 for (to, &from) in to.zip(self.row(channel, y)) {
                     *to = from;
                 }
             }
         }
-        plane
+        large
     }
 }
 
@@ -227,12 +259,15 @@ mod tests {
 
     #[test]
     fn shuffle_puts_channel_j_r_plus_i_at_row_j_column_i() {
-        let mut maps = Maps::new(Size::new(2, 1), 4);
-        for c in 0..4 {
+        let mut maps = Maps::new(Size::new(2, 1), 8);
+        for c in 0..8 {
             maps.row_mut(c, 0).copy_from_slice(&[c as f32, 10.0 + c as f32]);
         }
-        let plane = maps.shuffle(2);
-        assert_eq!(plane.row(0), [0.0, 1.0, 10.0, 11.0]);
-        assert_eq!(plane.row(1), [2.0, 3.0, 12.0, 13.0]);
+        let large = maps.shuffle(2);
+        assert_eq!((large.size, large.channels), (Size::new(4, 2), 2));
+        assert_eq!(large.row(0, 0), [0.0, 1.0, 10.0, 11.0]);
+        assert_eq!(large.row(0, 1), [2.0, 3.0, 12.0, 13.0]);
+        assert_eq!(large.row(1, 1), [6.0, 7.0, 16.0, 17.0]);
+        assert_eq!(Maps::from_samples(large.size, &large.samples()), large);
     }
 }

@@ -19,7 +19,7 @@ pub enum Form {
 
 /// The float graph.
 pub fn float(chain: &Chain) -> GraphBuilder {
-    let mut graph = start(chain.scale);
+    let mut graph = start(chain.planes(), chain.scale);
     let last = chain.layers.len().saturating_sub(1);
     let mut value = "x".to_string();
     for (i, layer) in chain.layers.iter().enumerate() {
@@ -33,12 +33,12 @@ pub fn float(chain: &Chain) -> GraphBuilder {
             graph.node("Relu", &[&sum], &value, vec![]);
         }
     }
-    finish(graph, chain.scale)
+    finish(graph, chain.planes(), chain.scale)
 }
 
 /// The int8 graph.
 pub fn int8(chain: &IntegerChain, form: Form) -> GraphBuilder {
-    let mut graph = start(chain.scale);
+    let mut graph = start(chain.planes(), chain.scale);
     let count = chain.layers.len();
     for i in 0..=count {
         // Step and zero point of what layer i reads, and at last of the residual.
@@ -58,7 +58,7 @@ pub fn int8(chain: &IntegerChain, form: Form) -> GraphBuilder {
     }
     let (quantised, step, zero) = quantised(count);
     graph.node("DequantizeLinear", &[&quantised, &step, &zero], "residual", vec![]);
-    finish(graph, chain.scale)
+    finish(graph, chain.planes(), chain.scale)
 }
 
 fn quantised(i: usize) -> (String, String, String) {
@@ -103,20 +103,24 @@ fn qdq(graph: &mut GraphBuilder, chain: &IntegerChain, i: usize) {
     graph.node("QuantizeLinear", &[if last { &sum } else { &hidden }, &y_step, &y_zero], &y, vec![]);
 }
 
-fn start(scale: usize) -> GraphBuilder {
+fn start(planes: usize, scale: usize) -> GraphBuilder {
     let mut graph = GraphBuilder::new("upres");
-    let base = Chain::base_kernel(scale);
-    graph.input("x", element::F32, &[size(1), size(1), name("height"), name("width")]);
-    graph.i64("base.pads", &[8], &[0, 0, 1, 1, 0, 0, 1, 1]).f32("base.taps", &[scale * scale, 1, 3, 3], &base);
+    let base = Chain::base_kernel(scale).repeat(planes);
+    graph.input("x", element::F32, &[size(1), size(planes), name("height"), name("width")]);
+    graph.i64("base.pads", &[8], &[0, 0, 1, 1, 0, 0, 1, 1]).f32("base.taps", &[planes * scale * scale, 1, 3, 3], &base);
     graph.node("Pad", &["x", "base.pads"], "edged", vec![text("mode", "edge")]);
-    graph.node("Conv", &["edged", "base.taps"], "base", conv(0));
+    let mut attributes = conv(0);
+    if planes > 1 {
+        attributes.push(int("group", planes as i64));
+    }
+    graph.node("Conv", &["edged", "base.taps"], "base", attributes);
     graph
 }
 
-fn finish(mut graph: GraphBuilder, scale: usize) -> GraphBuilder {
+fn finish(mut graph: GraphBuilder, planes: usize, scale: usize) -> GraphBuilder {
     graph.node("Add", &["base", "residual"], "phases", vec![]);
     graph.node("DepthToSpace", &["phases"], "y", vec![int("blocksize", scale as i64), text("mode", "CRD")]);
-    graph.output("y", element::F32, &[size(1), size(1), name("height_out"), name("width_out")]);
+    graph.output("y", element::F32, &[size(1), size(planes), name("height_out"), name("width_out")]);
     graph
 }
 

@@ -1,7 +1,7 @@
 //! Any finished network as an artefact: the graph, its weights, and what the device's own analysis says of them.
 
 use super::Artefact;
-use crate::card::{Card, Colour};
+use crate::card::Card;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::host::graph::{Mode, Output, to_onnx};
@@ -53,12 +53,7 @@ impl Artefact {
         let generator =
             TractGenerator::from_bytes(&self.card.name, &self.model, &Overrides::default(), Limits::default())?;
         let size = Size::new(29, 18);
-        let probe = super::probe(size);
-        let input: Vec<f32> = match network.colour {
-            Colour::Luma => probe.data,
-            // Three planes that differ.
-            Colour::Rgb => [1.0, 0.7, 0.4].iter().flat_map(|share| probe.data.iter().map(move |v| v * share)).collect(),
-        };
+        let input = super::probe(size, network.colour);
         let x = Tensor::from_slice(&input, (1, planes, size.height, size.width), &Device::Cpu)?;
         let made = network.graph.forward(&weights, &x, &[head.value], Mode::Judging)?.first()?;
         let made: Vec<f32> = made.flatten_all()?.to_vec1()?;

@@ -10,15 +10,16 @@ fn recipe() -> Recipe {
 }
 
 fn quantised(chain: &Chain) -> IntegerChain {
-    let low = probe(Size::new(30, 30));
+    let colour = if chain.planes() == 1 { Colour::Luma } else { Colour::Rgb };
+    let low = Maps::from_samples(Size::new(30, 30), &probe(Size::new(30, 30), colour));
     let samples = [Sample { high: chain.forward(&low), low }];
     quantise(chain, &samples, Options { method: Method::MinMax, weight_bits: 8 }).unwrap()
 }
 
 #[test]
 fn every_scale_runs_on_tract_as_it_runs_here() {
-    for (scale, widths) in [(2, vec![4]), (3, vec![8, 8, 8]), (4, vec![16, 8])] {
-        let chain = Chain::sketch(scale, &widths);
+    for (planes, scale, widths) in [(1, 2, vec![4]), (1, 3, vec![8, 8, 8]), (1, 4, vec![16, 8]), (3, 2, vec![8, 8])] {
+        let chain = Chain::sketch_of(planes, scale, &widths);
         let artefact = Artefact::float(&chain, &recipe(), "sketch").unwrap();
         let worst = artefact.verify(|plane| chain.forward(plane), FLOAT_TOLERANCE).unwrap();
         assert!(worst < 1e-5, "{worst}");
@@ -27,8 +28,8 @@ fn every_scale_runs_on_tract_as_it_runs_here() {
 
 #[test]
 fn both_int8_forms_stay_within_a_step_of_the_whole_numbers() {
-    for (scale, widths) in [(2, vec![8]), (4, vec![16, 16, 16])] {
-        let quantised = quantised(&Chain::sketch(scale, &widths));
+    for (planes, scale, widths) in [(1, 2, vec![8]), (1, 4, vec![16, 16, 16]), (3, 2, vec![8, 8])] {
+        let quantised = quantised(&Chain::sketch_of(planes, scale, &widths));
         for form in [Form::QLinear, Form::Qdq] {
             let artefact = Artefact::int8(&quantised, form, &recipe(), "sketch").unwrap();
             let worst = artefact.verify(|plane| quantised.forward(plane), f32::INFINITY).unwrap();

@@ -12,16 +12,16 @@ const PATCH: usize = 12;
 
 fn samples(chain: &Chain) -> Vec<Sample> {
     let plane = |seed: usize| {
-        Plane::from_fn(Size::new(PATCH, PATCH), |x, y| {
+        Maps::from_plane(&Plane::from_fn(Size::new(PATCH, PATCH), |x, y| {
             0.5 + 0.4 * ((x + seed) as f32 / 2.0).sin() * ((y * (seed + 1)) as f32 / 5.0).cos()
-        })
+        }))
     };
     (1..4).map(|seed| Sample { high: chain.forward(&plane(seed)), low: plane(seed) }).collect()
 }
 
 /// The samples as one batch whose targets are `targets`.
 fn batch(samples: &[Sample], targets: Vec<f32>) -> Batch {
-    Batch { input: samples.iter().flat_map(|s| s.low.data.clone()).collect(), target: targets }
+    Batch { input: samples.iter().flat_map(|s| s.low.samples()).collect(), target: targets }
 }
 
 /// The float chain whose weights are those of `quantised`, so that rounding them changes nothing.
@@ -48,17 +48,12 @@ fn tuned() -> (IntegerChain, Tuned, Vec<Sample>) {
     (start, tuned, samples)
 }
 
-/// `[channel][y][x]`.
-fn flat<T: Copy + Default>(maps: &Maps<T>) -> Vec<T> {
-    (0..maps.channels * PATCH).flat_map(|n| maps.row(n / PATCH, n % PATCH).to_vec()).collect()
-}
-
 #[test]
 fn the_loss_is_that_of_the_integer_chain() {
     let (integer, tuned, samples) = tuned();
     let mut residuals = Vec::new();
     for sample in &samples {
-        residuals.extend(flat(&integer.dequantise(&integer.residual(&sample.low))));
+        residuals.extend(integer.dequantise(&integer.residual(&sample.low)).samples());
     }
     // Against its own residuals the loss is next to nothing: the integer chain's biases are whole numbers, so that a few
     // sums on the edge between two steps round differently.
@@ -109,7 +104,7 @@ fn the_gradient_of_a_step_is_that_of_lsq() {
     for (n, sample) in samples.iter().enumerate() {
         let input = integer.layer(1, &integer.layer(0, &quantise_input(&sample.low)));
         let units = layer.factors(integer.input_step(2));
-        let u = flat(&integer.sums(2, &input).map(|o, sum| sum as f32 * units[o]));
+        let u = integer.sums(2, &input).map(|o, sum| sum as f32 * units[o]).samples();
         for (u, target) in u.iter().zip(&targets()[n * u.len()..]) {
             let q = u.round_ties_even().clamp(-128.0, 127.0);
             let slope = if (-128.0..127.0).contains(u) { q - u } else { q };

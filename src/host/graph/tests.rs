@@ -26,7 +26,7 @@ fn far(a: &[f32], b: &[f32]) -> f32 {
 fn the_edge_network_is_the_chain() {
     use crate::frame::Plane;
     use crate::geometry::Size;
-    use crate::host::chain::Chain;
+    use crate::host::chain::{Chain, Maps};
     let choice = Choice { scale: Some(3), channels: Some(5), blocks: Some(1), ..Choice::named("edge") };
     let generator = papers::generator(&choice).unwrap();
     let chain = Chain::sketch(3, &[5, 5]);
@@ -43,7 +43,7 @@ fn the_edge_network_is_the_chain() {
     let x = noise(&mut Random::new(2), &[1, 1, 7, 6]);
     let made = generator.graph.run(&weights.frozen(), &x, Mode::Judging).unwrap().first().unwrap();
     let plane = Plane { size: Size::new(6, 7), data: values(&x) };
-    assert!(far(&values(&made), &chain.forward(&plane).data) < 1e-5);
+    assert!(far(&values(&made), &chain.forward(&Maps::from_plane(&plane)).samples()) < 1e-5);
 }
 
 #[test]

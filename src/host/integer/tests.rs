@@ -49,14 +49,14 @@ fn residual_equals_onnx_runtime_with_saturation_at_both_ends() {
         ],
     };
     chain.validate().unwrap();
-    let x = Plane::from_fn(Size::new(4, 3), |x, y| ((y * 4 + x) * 5 % 13) as f32 / 12.0);
+    let x: Vec<f32> = (0..12).map(|i| (i * 5 % 13) as f32 / 12.0).collect();
     let expected: [u8; 48] = [
         158, 220, 139, 139, 255, 220, 112, 143, 249, 255, 159, 142, 154, 77, 128, 125, 170, 20, 117, 137, 156, 43, 96,
         130, 0, 229, 210, 126, 0, 255, 255, 193, 0, 170, 219, 184, 182, 150, 105, 135, 223, 170, 125, 127, 157, 157,
         104, 113,
     ];
     assert!(expected.contains(&0) && expected.contains(&255));
-    let residual = chain.residual(&x);
+    let residual = chain.residual(&Maps::from_samples(Size::new(4, 3), &x));
     let got: Vec<u8> = (0..4)
         .flat_map(|c| (0..3).flat_map(move |y| (0..4).map(move |x| (c, x, y))))
         .map(|(c, x, y)| residual.at(c, x, y))
@@ -73,7 +73,7 @@ fn requantising_rounds_half_to_even_and_saturates() {
 
 #[test]
 fn inputs_that_are_no_luma_are_saturated() {
-    let x = Plane { size: Size::new(5, 1), data: vec![-1.0, 0.0, 1.0, 2.0, f32::NAN] };
+    let x = Maps::from_samples(Size::new(5, 1), &[-1.0, 0.0, 1.0, 2.0, f32::NAN]);
     assert_eq!(quantise_input(&x).row(0, 0), [0, 0, 255, 255, 0]);
 }
 

@@ -23,9 +23,6 @@ use crate::host::lpips::Lpips;
 use candle_core::Device;
 use std::path::Path;
 
-/// The smallest side of which SqueezeNet's last pooling leaves something.
-const LPIPS_SIDE: usize = 35;
-
 impl Judge for Lpips {
     fn key(&self) -> &'static str {
         "lpips"
@@ -40,7 +37,7 @@ impl Judge for Lpips {
     }
 
     fn judge(&self, picture: &Picture, original: &Picture) -> Result<Option<f64>> {
-        let measurable = picture.size.width.min(picture.size.height) >= LPIPS_SIDE;
+        let measurable = picture.size.width.min(picture.size.height) >= Self::SIDE;
         measurable.then(|| self.between(picture, original)).transpose()
     }
 }

@@ -45,12 +45,11 @@ pub(super) fn composed(
     patches: Patches,
     slope: Option<f32>,
 ) -> Result<Tensor> {
-    let y = match by_cudnn(x, weight, patches) {
-        Some(y) => y?.broadcast_add(&bias.reshape((1, (), 1, 1))?)?,
-        None => {
-            let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
-            convolve_twice(&wide(x)?, &wide(weight)?, &wide(bias)?, patches)?.to_dtype(x.dtype())?
-        }
+    let y = if let Some(y) = by_cudnn(x, weight, patches) {
+        y?.broadcast_add(&bias.reshape((1, (), 1, 1))?)?
+    } else {
+        let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
+        convolve_twice(&wide(x)?, &wide(weight)?, &wide(bias)?, patches)?.to_dtype(x.dtype())?
     };
     match slope {
         None => Ok(y),

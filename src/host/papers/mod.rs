@@ -4,8 +4,8 @@
 //!
 //! | name | channels | blocks | colour | parameters | products | runs on the device |
 //! |---|---|---|---|---|---|---|
-//! | `edge` | 32 | 10 | luma | 97,584 | 97,056 | engine |
-//! | `separable` | 32 | 10 of two parts | luma | 18,672 | 18,016 | engine, as dense kernels |
+//! | `edge` | 32 | 10 | luma | 97,424 | 97,056 | engine |
+//! | `separable` | 32 | 10 of two parts | luma | 18,704 | 18,016 | engine, as dense kernels |
 //! | `srcnn` | 64 | 5: the middle kernel | luma | 57,281 | 914,944 | engine |
 //! | `espcn` | 64 | none | luma | 24,752 | 24,640 | tanh on tract |
 //! | `vdsr` | 64 | 18 between first and last | luma | 665,921 | 10,635,264 | engine |
@@ -270,7 +270,7 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Builds the generator of `choice`.
 ///
 /// # Errors
-/// A usage error where there is none of that name, or a number is out of range.
+/// A usage error where there is none of that name, or a number is out of range; a limit error where it would be too large.
 pub fn generator(choice: &Choice) -> Result<Generator> {
     let Some(paper) = PAPERS.iter().find(|paper| paper.name == choice.name) else {
         let known: Vec<&str> = PAPERS.iter().map(|paper| paper.name).collect();
@@ -292,7 +292,11 @@ pub fn generator(choice: &Choice) -> Result<Generator> {
             let known: Vec<String> = paper.only.iter().map(ToString::to_string).collect();
             complain("the network cannot have that many blocks", &format!("choose one of {}", known.join(", ")))
         }
-        _ => Ok((paper.build)(options)),
+        _ => {
+            let generator = (paper.build)(options);
+            bounded(&generator.graph)?;
+            Ok(generator)
+        }
     }
 }
 
@@ -300,20 +304,39 @@ pub fn generator(choice: &Choice) -> Result<Generator> {
 /// picture or a map of them.
 ///
 /// # Errors
-/// A usage error where there is none of that name or the crop does not fit.
+/// A usage error where there is none of that name or the crop does not fit; a limit error where it would be too large.
 pub fn discriminator(name: &str, channels: usize, crop: usize) -> Result<Graph> {
     if !(1..=512).contains(&channels) || !(16..=1024).contains(&crop) {
         return Err(Error::usage("the discriminator's channels or its crop are out of range")
             .fix("choose 1 to 512 channels and crops of 16 to 1024 pixels"));
     }
-    match name {
-        "srgan" => Ok(srgan::discriminator(channels, crop)),
-        "patch" => Ok(edge::discriminator(channels)),
+    let graph = match name {
+        "srgan" => srgan::discriminator(channels, crop),
+        "enhancenet" => enhance::discriminator(channels, crop),
+        "patch" => edge::discriminator(channels),
         "vgg128" if !crop.is_multiple_of(32) => {
-            Err(Error::usage(format!("vgg128 cannot judge crops of {crop} pixels"))
-                .fix("choose a patch whose enlargement is a multiple of 32 pixels, such as 128"))
+            return Err(Error::usage(format!("vgg128 cannot judge crops of {crop} pixels"))
+                .fix("choose a patch whose enlargement is a multiple of 32 pixels, such as 128"));
         }
-        "vgg128" => Ok(rrdb::discriminator(channels, crop)),
-        _ => Err(Error::usage(format!("there is no discriminator '{name}'")).fix("choose srgan, vgg128 or patch")),
+        "vgg128" => rrdb::discriminator(channels, crop),
+        _ => {
+            return Err(Error::usage(format!("there is no discriminator '{name}'"))
+                .fix("choose srgan, vgg128, enhancenet or patch"));
+        }
+    };
+    bounded(&graph)?;
+    Ok(graph)
+}
+
+/// Most numbers that a network learns: six times those of the largest of the papers, 1 GiB.
+const MOST: u64 = 1 << 28;
+
+/// Refuses networks that would not fit into memory, before any of it is taken.
+fn bounded(graph: &Graph) -> Result<()> {
+    let learned = graph.trained();
+    if learned <= MOST {
+        return Ok(());
     }
+    Err(Error::limit(format!("a network of {learned} numbers is larger than the {MOST} that are allowed"))
+        .fix("choose fewer channels or blocks, or smaller patches"))
 }

@@ -25,12 +25,7 @@ pub(super) fn generator(options: Options) -> Generator {
     let y = graph.normalise("tail.bn", y);
     let mut x = graph.add(&[first, y]);
     let hidden = x;
-    let steps: &[usize] = match scale {
-        4 => &[2, 2],
-        2 => &[2],
-        _ => &[3],
-    };
-    for (n, &r) in steps.iter().enumerate() {
+    for (n, &r) in super::steps(scale).iter().enumerate() {
         let y = graph.conv(&format!("upsample.{n}.conv"), x, Conv::new(channels * r * r, 3));
         let y = graph.shuffle(y, r);
         x = graph.prelu(&format!("upsample.{n}.prelu"), y);

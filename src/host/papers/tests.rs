@@ -57,6 +57,12 @@ fn large_edsr() -> Choice {
 /// d = add(c(3, 64), c(64, 64, 4, 0), (64, 64, 0), *(add(c(i, o, b=0), c(o, o, 4, 0), times(2, (o, o, 0)))
 ///     for i, o in ((64, 128), (128, 256), (256, 512), (512, 512))), (512 * 16 * 100, 100, 0), (100, 1, 0))
 /// print('vgg128', d[0] + d[1])
+/// n = [64, 64, 128, 128, 256, 256, 512, 512]
+/// d = c(3, 64)[:2] + (0,), *(add(c(i, o, b=0), (2 * o, 0, 0)) for i, o in zip(n, n[1:])), c(512 * 36, 1024, 1), c(1024, 1, 1)
+/// print('srgan', sum(add(*d)[:2]))
+/// n = [32, 32, 64, 64, 128, 128, 256, 256, 512, 512]
+/// d = *(c(i, o) for i, o in zip([3] + n, n)), c(512 * 16, 1024, 1), c(1024, 1, 1)
+/// print('enhancenet', sum(add(*d)[:2]))
 /// ```
 /// `edsr` is 1.5 M and 43 M in Lim 2017's table 1 and 1,517,571 and 43,089,923 in the authors' code, `mdsr` 8.0 M there; `rcan`
 /// 15,592,379 in the authors' code, with the 24 numbers of the mean colour; `esrgan` 16,697,987 in the authors' logs; `srcnn`
@@ -89,6 +95,8 @@ fn networks_are_as_large_as_the_papers_say() {
     assert_eq!(trained(&tiny("srcnn", 4, 64, 3)), 24_416 + 97);
     // The authors' logs of Discriminator_VGG_128.
     assert_eq!(discriminator("vgg128", 64, 128).unwrap().trained(), 14_499_401);
+    assert_eq!(discriminator("srgan", 64, 96).unwrap().trained(), 23_563_649);
+    assert_eq!(discriminator("enhancenet", 32, 128).unwrap().trained(), 13_102_881);
 }
 
 /// The giga-products for 1280 × 720 that surveys quote, and our products for one low-resolution pixel without the base picture, the
@@ -206,6 +214,9 @@ fn what_a_network_cannot_be_is_said() {
     assert!(message(&tiny("edsr", 5, 64, 2)).contains("scale"));
     let crop = discriminator("vgg128", 64, 100).unwrap_err().to_string();
     assert!(crop.contains("crops of 100 pixels"), "{crop}");
+    let giant = Choice { channels: Some(1024), blocks: Some(256), ..Choice::named("esrgan") };
+    assert!(message(&giant).contains("are allowed (choose fewer channels"));
+    assert!(discriminator("srgan", 512, 1024).unwrap_err().to_string().contains("are allowed"));
     assert!(discriminator("vgg", 64, 128).unwrap_err().to_string().contains("no discriminator 'vgg'"));
     let mdsr = generator(&Choice::named("mdsr")).unwrap();
     assert_eq!(mdsr.heads.iter().map(|head| head.scale).collect::<Vec<_>>(), [2, 3, 4]);

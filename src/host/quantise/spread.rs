@@ -74,6 +74,7 @@ mod tests {
     use crate::frame::Plane;
     use crate::geometry::Size;
     use crate::host::calibrate::Sample;
+    use crate::host::chain::Maps;
 
     #[test]
     fn idle_channels_go_where_the_noise_counts_most() {
@@ -92,13 +93,14 @@ mod tests {
         chain.layers[0].weight[..9].copy_from_slice(&[0.05, 0.1, 0.05, 0.1, 0.4, 0.1, 0.05, 0.1, 0.05]);
         chain.layers[0].bias[0] = 0.2;
         let low = Plane::from_fn(Size::new(24, 18), |x, y| 0.5 + 0.5 * ((x * 3 + y * y) as f32 / 15.0).sin());
+        let low = Maps::from_plane(&low);
         let samples = [Sample { high: chain.forward(&low), low: low.clone() }];
         let busy = busy(&ranges(&chain, &samples));
         assert_eq!(busy[0], [true, false, false, false, false, false]);
         let step = 0.05;
         let finer = spread(&chain, &busy, &[step, step]);
         let (plain, split) = (chain.forward(&low), finer.forward(&low));
-        assert!(plain.data.iter().zip(&split.data).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(plain.samples().iter().zip(&split.samples()).all(|(a, b)| (a - b).abs() < 1e-5));
         // Rounding the first layer's outputs to `step` by hand disturbs the second layer six times less.
         let noise = |chain: &Chain| {
             let mut first = None;
@@ -109,20 +111,10 @@ mod tests {
             });
             let exact = first.unwrap_or_else(|| unreachable!("there is a first layer"));
             let rounded = exact.map(|_, v| (v / step).round() * step);
-            let sums = |maps: &crate::host::chain::Maps<f32>| maps.convolve(&chain.layers[1].weight, 6, |_, sum| sum);
+            let sums = |maps: &Maps<f32>| maps.convolve(&chain.layers[1].weight, 6, |_, sum| sum);
             let (exact, rounded) = (sums(&exact), sums(&rounded));
-            (0..6)
-                .flat_map(|c| (1..17).map(move |y| (c, y)))
-                .flat_map(|(c, y)| {
-                    exact
-                        .row(c, y)
-                        .iter()
-                        .zip(rounded.row(c, y))
-                        .map(|(a, b)| f64::from(a - b).powi(2))
-                        .collect::<Vec<_>>()
-                })
-                .sum::<f64>()
-                .sqrt()
+            let pairs = exact.all_rows().zip(rounded.all_rows()).flat_map(|(a, b)| a.iter().zip(b));
+            pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
         };
         assert!(noise(&finer) < noise(&chain) / 4.0, "{} {}", noise(&finer), noise(&chain));
     }

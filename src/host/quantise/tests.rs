@@ -12,11 +12,12 @@ fn samples(chain: &Chain) -> Vec<Sample> {
             0.5 + 0.35 * wave + if (x + y * seed) % 23 < 6 { 0.1 } else { -0.1 }
         })
     };
-    let truth = |low: &Plane| {
-        let high = chain.forward(low);
-        Plane { size: high.size, data: high.data.iter().map(|v| v.clamp(0.0, 1.0)).collect() }
+    let picture = |seed: usize| {
+        let planes = (0..chain.planes()).flat_map(|n| plane(seed + n).data);
+        Maps::from_samples(Size::new(40, 36), &planes.collect::<Vec<_>>())
     };
-    (1..4).map(|seed| Sample { high: truth(&plane(seed)), low: plane(seed) }).collect()
+    let truth = |low: &Maps<f32>| chain.forward(low).map(|_, v| v.clamp(0.0, 1.0));
+    (1..4).map(|seed| Sample { high: truth(&picture(seed)), low: picture(seed) }).collect()
 }
 
 fn squared_error(quantised: &IntegerChain, samples: &[Sample]) -> f64 {
@@ -26,19 +27,24 @@ fn squared_error(quantised: &IntegerChain, samples: &[Sample]) -> f64 {
 
 #[test]
 fn every_method_stays_near_the_float_chain() {
-    let chain = Chain::sketch(2, &[8, 8]);
-    let samples = samples(&chain);
-    let residual = chain.residual(&samples[0].low, |_, _| ());
-    let squares = (0..4).flat_map(|c| (0..36).flat_map(move |y| (0..40).map(move |x| (c, x, y))));
-    let size = (squares.map(|(c, x, y)| f64::from(residual.at(c, x, y).powi(2))).sum::<f64>() / 5760.0).sqrt();
+    for planes in [1, 3] {
+        stays_near(&Chain::sketch_of(planes, 2, &[8, 8]));
+    }
+}
+
+fn stays_near(chain: &Chain) {
+    let samples = samples(chain);
+    let residual = chain.residual(&samples[0].low, |_, _| ()).samples();
+    let size = (residual.iter().map(|v| f64::from(v * v)).sum::<f64>() / residual.len() as f64).sqrt();
     for method in [Method::MinMax, Method::PERCENTILE, Method::Mse] {
         for weight_bits in [8, 7] {
-            let quantised = quantise(&chain, &samples, Options { method, weight_bits }).unwrap();
+            let quantised = quantise(chain, &samples, Options { method, weight_bits }).unwrap();
             let most = quantised.layers.iter().flat_map(|l| &l.weight).map(|w| w.unsigned_abs()).max().unwrap();
             assert!(most <= if weight_bits == 8 { 127 } else { 63 });
             // Rounding a signal that fills a quarter of 256 steps costs 0.3/64 of it, and the layers before the last add to that.
             let share = squared_error(&quantised, &samples).sqrt() / size;
-            assert!(share < 0.012, "{method} {weight_bits}: {share}");
+            // A residual of three planes is smaller beside the range of what the hidden layers hold.
+            assert!(share < 0.011 + 0.001 * chain.planes() as f64, "{method} {weight_bits}: {share}");
         }
     }
 }

@@ -143,10 +143,10 @@ impl Finished {
         Self { choice, table: table.collect(), training }
     }
 
-    /// The network as a merged chain, where it is `edge` on luma.
+    /// The network as a merged chain, where it is `edge`.
     pub fn chain(&self) -> Option<Chain> {
         let generator = papers::generator(&self.choice).ok()?;
-        if self.choice.name != "edge" || generator.colour != Colour::Luma {
+        if self.choice.name != "edge" {
             return None;
         }
         let layer = |n: usize| {

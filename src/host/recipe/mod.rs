@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::host::adversarial::Game;
 use crate::host::degrade::Degradation;
 use crate::host::loss::Loss;
+use crate::host::lpips::Lpips;
 use crate::host::optimise::Schedule;
 use crate::host::papers::{self, Choice};
 use crate::host::precision::Precision;
@@ -14,6 +15,7 @@ use crate::host::trunk::Kind;
 use serde::{Deserialize, Serialize};
 
 mod checkpoint;
+mod encounter;
 mod named;
 mod objective;
 mod picture;
@@ -114,6 +116,10 @@ pub struct Pixel {
     pub kind: Loss,
     /// Its weight.
     pub weight: f64,
+    /// Whether it compares luma alone, as the papers of luma networks do. Of the whole picture, whose chroma such a network
+    /// cannot change, the best luma would be one that makes up for wrong chroma.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub luma: bool,
 }
 
 /// A loss of features.
@@ -131,6 +137,9 @@ pub struct Features {
     pub kind: Loss,
     /// Its weight.
     pub weight: f64,
+    /// Whether each picture's features are divided by their mean first (Sajjadi 2017, section 5.3).
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub unit_mean: bool,
     /// Weight of the texture loss of the same features (Gatys 2015; Sajjadi 2017, equation 4): the squared difference of
     /// Gram matrices of patches of 16 × 16 samples.
     #[serde(default)]
@@ -153,7 +162,7 @@ pub struct Teacher {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adversary {
-    /// Its name: `srgan`, `vgg128` or `patch`.
+    /// Its name: `srgan`, `vgg128`, `enhancenet` or `patch`.
     pub name: String,
     /// Its channels at first.
     pub channels: usize,
@@ -173,6 +182,11 @@ pub struct Adversary {
 
 fn bicubic() -> String {
     "bicubic".into()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 const fn one() -> u64 {
@@ -231,26 +245,52 @@ impl Recipe {
                 Error::usage("patch or batch is out of range").fix("use a patch of 8 to 512 and a batch of 1 to 4096")
             );
         }
+        if self.steps == 0 {
+            return Err(Error::usage("a run of no steps learns nothing").fix("give steps of 1 or more"));
+        }
         if !(0.0..1.0).contains(&self.decay) {
             return Err(Error::usage("the decay must lie in 0..1"));
         }
         self.degradation.parse::<Degradation>()?;
         self.optimiser.validate()?;
-        let losses = &self.loss;
-        let weights = std::iter::once(losses.lpips);
-        let weights = weights.chain(losses.pixel.iter().map(|pixel| pixel.weight));
-        let weights = weights.chain(losses.features.iter().flat_map(|features| [features.weight, features.texture]));
-        let weights = weights.chain(losses.teacher.iter().flat_map(|teacher| [teacher.output, teacher.attention]));
-        let mut weights =
-            weights.chain(self.adversary.iter().flat_map(|adversary| [adversary.weight, adversary.penalty]));
-        if weights.any(|weight| !(0.0..=1e6).contains(&weight)) {
-            return Err(Error::usage("a loss's weight must lie in 0..1e6"));
+        self.validate_losses()?;
+        let smallest = generator.heads.iter().map(|head| head.scale * self.patch).min().unwrap_or(0);
+        if self.loss.lpips > 0.0 && smallest < Lpips::SIDE {
+            return Err(Error::usage(format!("LPIPS cannot compare patches of {smallest} pixels"))
+                .fix(format!("choose a patch whose enlargement has {} or more", Lpips::SIDE)));
         }
         if let Some(adversary) = &self.adversary {
             adversary.optimiser.validate()?;
             for head in &generator.heads {
                 papers::discriminator(&adversary.name, adversary.channels, self.patch * head.scale)?;
             }
+            if generator.heads.len() > 1 && adversary.name != "patch" {
+                return Err(Error::usage(format!(
+                    "'{}' judges crops of one size, and this network makes several",
+                    adversary.name
+                ))
+                .fix("take the discriminator 'patch'"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Weights in range, and one of them above zero.
+    fn validate_losses(&self) -> Result<()> {
+        let losses = &self.loss;
+        let weights = std::iter::once(losses.lpips);
+        let weights = weights.chain(losses.pixel.iter().map(|pixel| pixel.weight));
+        let weights = weights.chain(losses.features.iter().flat_map(|features| [features.weight, features.texture]));
+        let weights = weights.chain(losses.teacher.iter().flat_map(|teacher| [teacher.output, teacher.attention]));
+        let weights: Vec<f64> = weights.chain(self.adversary.iter().map(|adversary| adversary.weight)).collect();
+        let others = losses.features.iter().map(|features| features.factor);
+        let mut others = others.chain(self.adversary.iter().map(|adversary| adversary.penalty));
+        let ranged = |weight: f64| (0.0..=1e6).contains(&weight);
+        if !weights.iter().all(|&weight| ranged(weight)) || !others.all(ranged) {
+            return Err(Error::usage("a loss's weight or factor must lie in 0..1e6"));
+        }
+        if weights.iter().all(|&weight| weight == 0.0) {
+            return Err(Error::usage("the recipe has no loss").fix("give one a weight, such as loss.lpips=1"));
         }
         Ok(())
     }

@@ -1,18 +1,17 @@
 //! A run between two steps, and the step itself.
 
+use super::Recipe;
 use super::checkpoint::{Finished, Point};
+use super::encounter::Encounter;
 use super::objective::{Cost, Objective, Sources};
 use super::picture::Painter;
-use super::{Adversary, Recipe};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::host::adversarial::{Game, penalty};
 use crate::host::graph::{Graph, Mode, Table, Weight, Weights};
 use crate::host::optimise::Adam;
 use crate::host::papers::{self, Generator, Head};
 use crate::host::peers::{Alone, Peers};
 use crate::host::photographs::Patches;
-use crate::host::precision::Precision;
 use crate::host::random::Random;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -30,6 +29,21 @@ pub(super) struct Learner {
 struct Master {
     generator: Generator,
     weights: Vec<Tensor>,
+}
+
+impl Master {
+    /// The network `teacher`, which must show all that `pupil` is to learn of it.
+    fn new(teacher: &Finished, pupil: &Generator, wanted: &super::Teacher, device: &Device) -> Result<Self> {
+        let (generator, weights) = teacher.open(device)?;
+        for head in &pupil.heads {
+            generator.head(head.scale).map_err(|e| e.at("the teacher"))?;
+        }
+        if wanted.attention > 0.0 && (pupil.hidden.is_none() || generator.hidden.is_none()) {
+            return Err(Error::usage("teacher or pupil has no features at the input's resolution to be compared")
+                .fix("set loss.teacher.attention=0.0"));
+        }
+        Ok(Self { generator, weights })
+    }
 }
 
 /// A run between two steps.
@@ -69,7 +83,13 @@ impl Learner {
     }
 
     /// Goes back from `cost` and takes a step, with what the pass saw of the batch.
-    fn learn(&mut self, cost: &Tensor, seen: Vec<(Weight, Tensor)>, rate: f64, peers: &dyn Peers) -> Result<()> {
+    pub(super) fn learn(
+        &mut self,
+        cost: &Tensor,
+        seen: Vec<(Weight, Tensor)>,
+        rate: f64,
+        peers: &dyn Peers,
+    ) -> Result<()> {
         let mut gradients = cost.backward()?;
         peers.average(&mut gradients, self.weights.variables())?;
         self.adam.update(self.weights.variables(), &gradients, rate)?;
@@ -109,10 +129,7 @@ impl Run {
             (Some(_), None) => {
                 return Err(Error::usage("the recipe has a teacher").fix("give its weights with --teacher FILE"));
             }
-            (Some(_), Some(teacher)) => {
-                let (generator, weights) = teacher.open(device)?;
-                Some(Master { generator, weights })
-            }
+            (Some(wanted), Some(teacher)) => Some(Master::new(teacher, &generator, wanted, device)?),
             (None, _) => None,
         };
         let (adversary, objective) = (adversary.transpose()?, Objective::open(&recipe, sources, device)?);
@@ -171,7 +188,7 @@ impl Run {
     /// Takes a step on `patches` of the scale that [`Run::head`] says.
     ///
     /// # Errors
-    /// Where the loss is no number any more (nothing is learned then), shapes do not fit or the device fails.
+    /// Where a loss is no number any more (its network learns nothing then), shapes do not fit or the device fails.
     pub fn take_step(&mut self, patches: &Patches) -> Result<Costs> {
         let (_, head) = self.head(self.step);
         let painter = Painter::new(self.generator.colour, patches.size, head.scale, &self.device)?;
@@ -186,7 +203,7 @@ impl Run {
         let mut costs = Costs::new();
         let settling = self.recipe.adversary.as_ref().is_some_and(|adversary| self.step < adversary.head_start);
         if !settling {
-            let mut terms = self.objective.costs(&made, &real)?;
+            let mut terms = self.objective.costs(&made, &real, &painter)?;
             terms.extend(self.supervised(&pass.values, &painter, &low, &real)?);
             terms.extend(self.taught(&pass.values, &painter, &low)?);
             terms.extend(self.adversarial(&made, &real)?);
@@ -221,14 +238,34 @@ impl Run {
             .fix("go on from the checkpoint with a lower rate, or lengthen the warm-up"))
     }
 
+    /// Refuses a run whose weights are no numbers any more, as a gradient without bound leaves them behind a loss that still
+    /// was one: it must not take the last good checkpoint's place.
+    ///
+    /// # Errors
+    /// An input error where they are not, or the device fails.
+    pub fn sound(&self) -> Result<()> {
+        for learner in std::iter::once(&self.learner).chain(&self.adversary) {
+            let table = learner.weights.table()?;
+            let lost = table.iter().find(|(_, values)| values.iter().any(|value| !value.is_finite()));
+            if let Some((name, _)) = lost {
+                return Err(Error::input(format!(
+                    "the weights '{name}' are no numbers any more at step {}",
+                    self.step
+                ))
+                .fix("go on from the checkpoint with a lower rate, or lengthen the warm-up"));
+            }
+        }
+        Ok(())
+    }
+
     /// Pictures that the paper supervises beside the last one: their mean cost, by the pixel loss.
     fn supervised(&self, values: &[Tensor], painter: &Painter, low: &Tensor, real: &Tensor) -> Result<Vec<Cost>> {
         let count = self.generator.supervised.len();
         let Some(pixel) = self.recipe.loss.pixel.as_ref().filter(|_| count > 0) else { return Ok(Vec::new()) };
         let mut costs = Vec::new();
         for value in &values[1..=count] {
-            let cost = pixel.kind.mean(&painter.picture(value, low)?, real)?;
-            costs.push(("supervised", (cost * (pixel.weight / count as f64))?));
+            let cost = pixel.cost(&painter.picture(value, low)?, real, painter)?;
+            costs.push(("supervised", (cost / count as f64)?));
         }
         Ok(costs)
     }
@@ -305,48 +342,6 @@ impl Run {
     /// Where the run computes.
     pub fn device(&self) -> &Device {
         &self.device
-    }
-}
-
-/// How a discriminator is met at a step.
-struct Encounter<'a> {
-    adversary: &'a Adversary,
-    precision: Precision,
-    step: u64,
-    steps: u64,
-}
-
-impl Encounter<'_> {
-    /// One step of the discriminator.
-    fn oppose(
-        &self,
-        opponent: &mut Learner,
-        (real, fake): (&Tensor, &Tensor),
-        random: &mut Random,
-        peers: &dyn Peers,
-    ) -> Result<Costs> {
-        let Self { adversary, precision, step, steps } = *self;
-        let weights = opponent.weights.tensors();
-        let seen = opponent.graph.run(&weights, &precision.cast(real)?, Mode::Training)?;
-        let made = opponent.graph.run(&weights, &precision.cast(fake)?, Mode::Training)?;
-        let statistics = seen.statistics.into_iter().chain(made.statistics).collect();
-        let (of_real, of_fake) = (&seen.values[0], &made.values[0]);
-        let mut cost = adversary.game.discriminator(of_real, of_fake)?;
-        if adversary.game == Game::Wasserstein {
-            cost = (cost + (penalty(&opponent.graph, &weights, real, fake, random)? * adversary.penalty)?)?;
-        }
-        let number = |tensor: &Tensor| -> Result<f64> { Ok(f64::from(tensor.to_scalar::<f32>()?)) };
-        let costs = Costs::from([
-            ("d_loss", peers.mean_number(&cost)?),
-            ("d_real", number(&of_real.mean_all()?)?),
-            ("d_fake", number(&of_fake.mean_all()?)?),
-        ]);
-        if !costs["d_loss"].is_finite() {
-            return Err(Error::input(format!("the discriminator's loss is no number any more at step {}", step + 1))
-                .fix("go on from the checkpoint with a lower rate for the adversary"));
-        }
-        opponent.learn(&cost, statistics, adversary.optimiser.rate(step, steps), peers)?;
-        Ok(costs)
     }
 }
 

@@ -102,6 +102,7 @@ fn follow(
         count += 1;
         observer.step(run.step, &costs);
         if run.step.is_multiple_of(rhythm.measure.max(1)) || run.step == run.recipe.steps {
+            run.sound()?;
             let mut values: BTreeMap<String, f32> =
                 totals.iter().map(|(name, total)| ((*name).to_string(), (total / count as f64) as f32)).collect();
             (totals, count) = (BTreeMap::new(), 0);
@@ -125,7 +126,7 @@ fn follow(
 const SHOWN: usize = 3;
 
 /// Mean PSNR on studio luma (`psnr`, dB, a border of r pixels cut) and LPIPS (`lpips`) of the averaged weights on the middles
-/// of the first photographs; with several scales, of the last one.
+/// of the first photographs, of LPIPS those that are large enough for it; with several scales, of the last one.
 fn measure(
     run: &Run,
     photographs: &[Photographs],
@@ -137,11 +138,11 @@ fn measure(
     let (_, head) = run.head(last as u64);
     let data = &photographs[last];
     let count = rhythm.photographs.clamp(1, data.len());
-    let (mut psnr, mut distance, mut samples) = (0.0, 0.0, Vec::new());
+    let (mut psnr, mut distances, mut samples) = (0.0, Vec::new(), Vec::new());
     for n in 0..count {
         let (made, real) = run.show(&weights, &data.middle(n, rhythm.side), head)?;
-        if let Some(lpips) = lpips {
-            distance += f64::from(lpips.distance(&made, &real)?.to_scalar::<f32>()?);
+        if let Some(lpips) = lpips.filter(|_| real.dims().iter().rev().take(2).all(|&side| side >= Lpips::SIDE)) {
+            distances.push(f64::from(lpips.distance(&made, &real)?.to_scalar::<f32>()?));
         }
         let (made, real) = (picture(&made)?, picture(&real)?);
         psnr += crate::evaluate::score(&made, &real, head.scale)?.psnr_y.min(100.0);
@@ -151,8 +152,8 @@ fn measure(
         }
     }
     let mut scores = BTreeMap::from([("psnr".to_string(), (psnr / count as f64) as f32)]);
-    if lpips.is_some() {
-        scores.insert("lpips_metric".to_string(), (distance / count as f64) as f32);
+    if !distances.is_empty() {
+        scores.insert("lpips_metric".to_string(), (distances.iter().sum::<f64>() / distances.len() as f64) as f32);
     }
     Ok((scores, samples))
 }

@@ -117,6 +117,75 @@ fn what_is_no_number_stops_the_run_before_it_is_learned() {
     assert_eq!(run.averaged().unwrap(), before);
 }
 
+/// Is never to be asked to save.
+struct Never;
+impl Observer for Never {
+    fn step(&mut self, _step: u64, _costs: &Costs) {}
+    fn measured(&mut self, _run: &Run, _samples: Vec<Sample>) -> Result<bool> {
+        panic!("saved")
+    }
+}
+
+/// A gradient without bound behind a loss that is a number: the weights are lost, and the checkpoint before is kept.
+#[test]
+fn weights_that_are_no_numbers_are_not_saved() {
+    let (_folder, data) = photographs();
+    let mut run = new(sketch("relativistic"));
+    run.sound().unwrap();
+    let mut lost = run.learner.weights.table().unwrap();
+    let values: Vec<f32> = vec![f32::INFINITY; lost["layer.0.bias"].len()];
+    let var = run.learner.weights.variables().nth(1).unwrap();
+    var.set(&candle_core::Tensor::from_vec(values.clone(), var.shape(), &Device::Cpu).unwrap()).unwrap();
+    lost.insert("layer.0.bias".into(), values);
+    assert_eq!(run.learner.weights.table().unwrap(), lost);
+    let error = run.sound().unwrap_err().to_string();
+    assert!(error.contains("'layer.0.bias' are no numbers") && error.contains("checkpoint"), "{error}");
+    assert!(teach(&mut run, &data, None, RHYTHM, &mut Never).is_err());
+}
+
+#[test]
+fn what_cannot_be_learned_is_said_before_it_begins() {
+    let said = |change: &dyn Fn(&mut Recipe)| {
+        let mut recipe = sketch("relativistic");
+        change(&mut recipe);
+        recipe.validate().unwrap_err().to_string()
+    };
+    assert!(said(&|recipe| recipe.steps = 0).contains("no steps"));
+    assert!(said(&|recipe| recipe.loss.lpips = 1.0).contains("patches of 16 pixels"));
+    let silent = said(&|recipe| {
+        recipe.loss.pixel = None;
+        recipe.adversary = None;
+    });
+    assert!(silent.contains("no loss"), "{silent}");
+    let several = said(&|recipe| {
+        recipe.generator.name = "mdsr".into();
+        recipe.adversary.as_mut().unwrap().name = "srgan".into();
+    });
+    assert!(several.contains("crops of one size"), "{several}");
+    let factor = load("enhancenet-pat", &["loss.features.0.factor=nan".into()]).unwrap_err().to_string();
+    assert!(factor.contains("factor must lie"), "{factor}");
+}
+
+#[test]
+fn a_teacher_that_shows_no_features_is_refused() {
+    let finished = |name: &str| {
+        let mut recipe = sketch("relativistic");
+        recipe.generator.name = name.into();
+        recipe.adversary = None;
+        new(recipe).finished().unwrap()
+    };
+    let mut recipe = sketch("relativistic");
+    recipe.loss.teacher = Some(Teacher { output: 1.0, attention: 1.0 });
+    let said = |teacher: &Finished| {
+        Run::new(recipe.clone(), None, Some(teacher), &Sources::default(), &Device::Cpu).unwrap_err().to_string()
+    };
+    assert!(said(&finished("vdsr")).contains("loss.teacher.attention=0.0"));
+    let mut other = sketch("relativistic");
+    other.generator.scale = Some(3);
+    let other = said(&new(other).finished().unwrap());
+    assert!(other.contains("the teacher") && other.contains("no x2"), "{other}");
+}
+
 #[test]
 fn a_pupil_comes_nearer_to_its_teacher() {
     let (_folder, data) = photographs();

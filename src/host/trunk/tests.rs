@@ -136,7 +136,7 @@ fn vgg19_has_torchvisions_names_and_shapes() {
     let widths: Vec<usize> = weights.map(|parameter| parameter.shape[0]).collect();
     assert_eq!(widths, [64, 64, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512, 512, 512, 512, 512]);
     let tap = |name: &str| trunk.taps.iter().position(|(tap, _)| tap == name);
-    assert!(tap("conv5_4") < tap("relu5_4") && tap("relu2_2").is_some());
+    assert!(tap("conv5_4") < tap("relu5_4") && tap("relu5_4") < tap("pool5") && tap("relu2_2") < tap("pool2"));
 }
 
 #[test]
@@ -156,5 +156,12 @@ fn a_wrong_file_is_refused_with_what_is_wrong() {
     let text = message(&path);
     assert!(text.contains("'features.0.bias' is missing") && text.contains("torchvision's vgg19"), "{text}");
     save(&[16, 3, 3, 3]);
-    assert!(message(&path).contains("'features.0.weight' is not of shape [64, 3, 3, 3]"));
+    assert!(message(&path).contains("'features.0.weight' is not of shape [64, 3, 3, 3] but [16, 3, 3, 3]"));
+    // As many numbers in another order are another network's.
+    save(&[3, 64, 3, 3]);
+    assert!(message(&path).contains("'features.0.weight' is not of shape [64, 3, 3, 3] but [3, 64, 3, 3]"));
+    let number = f32::NAN.to_le_bytes();
+    let view = safetensors::tensor::TensorView::new(Dtype::F32, vec![1], &number).unwrap();
+    std::fs::write(&path, safetensors::serialize([("features.0.bias", view)], None).unwrap()).unwrap();
+    assert!(message(&path).contains("'features.0.bias' holds what is no number"));
 }

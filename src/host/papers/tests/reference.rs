@@ -167,6 +167,16 @@ fn hold(name: &str, seen: &[f32; 5], expected: &[f32; 5]) {
 ///         x = leaky(bn(conv(x, f'conv{level}_1', o, 4, 0, 2), f'bn{level}_1'))
 ///     x = leaky(w('linear1.weight', 100, x.size) @ x.ravel() + w('linear1.bias', 100))
 ///     return w('linear2.weight', 1, 100) @ x + w('linear2.bias', 1)
+/// def dense(x, name, o): return w(name + '.weight', o, x.size) @ x.ravel() + w(name + '.bias', o)
+/// def srgan(x, _):
+///     for n, o in enumerate((4, 4, 8, 8, 16, 16, 32, 32)):
+///         x = conv(x, f'conv.{n}', o, b=n == 0, s=1 + n % 2)
+///         x = leaky(bn(x, f'bn.{n}') if n else x)
+///     return dense(leaky(dense(x, 'dense.0', 64)), 'dense.1', 1)
+/// def enhanced(x, _):
+///     for n in range(5):
+///         for s in 1, 2: x = leaky(conv(x, f'conv.{n}.{s - 1}', 2 << n, s=s))
+///     return dense(leaky(dense(x, 'dense.0', 64)), 'dense.1', 1)
 /// def show(name, y): print(name, np.round([*y.ravel()[[0, y.size // 3, y.size // 2, -1]], np.abs(y).mean()], 5).tolist())
 /// def photo(c, h, v): return np.arange(c * h * v).reshape(c, h, v) * 0.7548776662466927 % 1
 /// for f, c, r in ((srcnn, 1, 2), (espcn, 1, 3), (vdsr, 1, 2), (drcn, 1, 2), (separable, 1, 3), (srresnet, 3, 4), (enhancenet, 3, 4),
@@ -174,6 +184,8 @@ fn hold(name: &str, seen: &[f32; 5], expected: &[f32; 5]) {
 ///     show(f'{f.__name__} x{r}', f(photo(c, 4, 5), r))
 /// show('edsr, wide x2', edsr(photo(3, 4, 5), 2, 128, .1))
 /// show('vgg128', vgg128(photo(3, 64, 64), 0))
+/// show('srgan', srgan(photo(3, 24, 24), 0))
+/// show('enhanced', enhanced(photo(3, 32, 32), 0))
 /// ```
 #[test]
 fn networks_equal_numpy() {
@@ -199,7 +211,11 @@ fn networks_equal_numpy() {
         assert_eq!(seen.len(), expected.len());
         seen.iter().zip(&expected).for_each(|(seen, expected)| hold(&choice.name, seen, expected));
     }
-    hold("vgg128", &seen(&discriminator("vgg128", 2, 64).unwrap(), 64, 64)[0], &VGG128);
+    for (name, channels, crop, expected) in
+        [("vgg128", 2, 64, VGG128), ("srgan", 4, 24, SRGAN), ("enhancenet", 2, 32, ENHANCED)]
+    {
+        hold(name, &seen(&discriminator(name, channels, crop).unwrap(), crop, crop)[0], &expected);
+    }
 }
 
 const SRCNN: [f32; 5] = [-0.10189, -0.15019, -0.12001, -0.06455, 0.07425];
@@ -223,3 +239,5 @@ const ESRGAN: [[f32; 5]; 3] = [
     [-0.11657, 0.11847, 0.21089, -0.02402, 0.12241],
 ];
 const VGG128: [f32; 5] = [0.10275, 0.10275, 0.10275, 0.10275, 0.10275];
+const SRGAN: [f32; 5] = [-0.06488, -0.06488, -0.06488, -0.06488, 0.06488];
+const ENHANCED: [f32; 5] = [0.00766, 0.00766, 0.00766, 0.00766, 0.00766];
