@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::host::checkpoint::{Recipe, Run};
+use crate::host::dataset::{Batch, Dataset};
 use crate::host::degrade::Degradation;
 use crate::host::graph::{Activation, Conv, Graph, Mode, Padding, Weights};
 use crate::host::loss::{Loss, l1};
@@ -11,6 +12,7 @@ use crate::host::ops::{self, Bicubic, Patches, Window};
 use crate::host::optimise::Adam;
 use crate::host::precision::Precision;
 use crate::host::random::Random;
+use crate::host::train::{Observer, Rhythm, train};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 /// The GPU, or nothing and a word about it.
@@ -169,7 +171,7 @@ fn a_step_of_the_luma_chain_equals_the_cpus() {
         let net = Net::new(shape, &mut Random::new(3), device).unwrap();
         let mut random = Random::new(8);
         let mut noise = |n: usize| (0..n).map(|_| random.normal() as f32).collect::<Vec<_>>();
-        let batch = crate::host::dataset::Batch { input: noise(3 * 144), target: noise(3 * 4 * 144) };
+        let batch = Batch { input: noise(3 * 144), target: noise(3 * 4 * 144) };
         let cost = net.loss(batch, 12, Loss::L2, precision).unwrap();
         let gradients = cost.backward().unwrap();
         let vars: Vec<Var> = net.variables().map(|(_, var)| var.clone()).collect();
@@ -189,6 +191,16 @@ fn a_step_of_the_luma_chain_equals_the_cpus() {
     }
 }
 
+struct Listener;
+
+impl Observer for Listener {
+    fn step(&mut self, _step: u64, _loss: f64) {}
+    fn alarm(&mut self, _what: &str) {}
+    fn measured(&mut self, _run: &Run) -> crate::error::Result<bool> {
+        Ok(true)
+    }
+}
+
 /// A checkpoint of a run on the GPU goes on there and on the CPU.
 #[test]
 fn a_run_learns_is_saved_and_goes_on() {
@@ -197,20 +209,12 @@ fn a_run_learns_is_saved_and_goes_on() {
     image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 4) as u8, (y * 3) as u8, (x * y % 251) as u8]))
         .save(folder.path().join("a.png"))
         .unwrap();
-    let data = crate::host::dataset::Dataset::read(folder.path(), 2, 8, Degradation::Bicubic).unwrap();
-    struct Listener;
-    impl crate::host::train::Observer for Listener {
-        fn step(&mut self, _step: u64, _loss: f64) {}
-        fn alarm(&mut self, _what: &str) {}
-        fn measured(&mut self, _run: &Run) -> crate::error::Result<bool> {
-            Ok(true)
-        }
-    }
-    let rhythm = crate::host::train::Rhythm { measure: 6 };
+    let data = Dataset::read(folder.path(), 2, 8, Degradation::Bicubic).unwrap();
+    let rhythm = Rhythm { measure: 6 };
     for precision in [Precision::F32, Precision::Bf16] {
         let recipe = Recipe { precision, ..Recipe::sketch() };
         let mut run = Run::new(recipe, &gpu).unwrap();
-        crate::host::train::train(&mut run, &data, Some(&data), rhythm, &mut Listener).unwrap();
+        train(&mut run, &data, Some(&data), rhythm, &mut Listener).unwrap();
         assert!(run.history[1].loss < run.history[0].loss, "{:?}", run.history);
         let file = folder.path().join("checkpoint.safetensors");
         run.save(&file).unwrap();
