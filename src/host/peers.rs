@@ -52,18 +52,26 @@ impl Peers for Alone {
     }
 }
 
+/// The part of a batch of `batch` that is number `rank` of `count`, all equal.
+///
+/// # Errors
+/// A usage error where they cannot be.
+pub fn share(batch: usize, rank: usize, count: usize) -> Result<Range<usize>> {
+    if count == 0 || !batch.is_multiple_of(count) {
+        return Err(Error::usage(format!("a batch of {batch} cannot be shared evenly by {count} GPUs"))
+            .fix("give a batch that is a multiple of their number"));
+    }
+    let share = batch / count;
+    Ok(rank * share..(rank + 1) * share)
+}
+
 impl dyn Peers + '_ {
     /// This rank's part of a batch of `batch`.
     ///
     /// # Errors
     /// A usage error where the ranks cannot share it evenly.
     pub fn share(&self, batch: usize) -> Result<Range<usize>> {
-        let share = batch / self.count();
-        if share * self.count() != batch {
-            return Err(Error::usage(format!("a batch of {batch} cannot be shared evenly by {} GPUs", self.count()))
-                .fix("give a batch that is a multiple of their number"));
-        }
-        Ok(self.rank() * share..(self.rank() + 1) * share)
+        share(batch, self.rank(), self.count())
     }
 
     /// The means of each of `tensors` over all ranks, by one sum. Alone, they stay as they are.

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
         return again();
     }
     if args.ranks.are_to_start() {
-        return args.ranks.launch();
+        return args.ranks.launch(recipe.batch);
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.ranks.threads()).build_global();
     pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;

@@ -4,7 +4,7 @@ use candle_core::Device;
 use std::process::{Child, Command, ExitCode};
 use std::time::Duration;
 use upres::error::{Error, Result};
-use upres::host::peers::{Alone, Peers};
+use upres::host::peers::{Alone, Peers, share};
 
 /// Tells a process its rank, the number of ranks, and what they find one another by.
 const RANK: &str = "UPRES_RANK";
@@ -50,12 +50,14 @@ impl Ranks {
         (cores / usize::from(self.gpus)).max(1)
     }
 
-    /// Starts this program once for each GPU with the same arguments, and waits.
+    /// Starts this program once for each GPU with the same arguments, and waits. They will share batches of `batch`.
     ///
     /// # Errors
-    /// A usage error where the program was built without NCCL; an internal error where a process cannot be started.
-    pub(crate) fn launch(&self) -> Result<ExitCode> {
-        launch(usize::from(self.gpus))
+    /// A usage error where they cannot, or the program was built without NCCL; an internal error where a process cannot be
+    /// started.
+    pub(crate) fn launch(&self, batch: usize) -> Result<ExitCode> {
+        share(batch, 0, self.gpus.into())?;
+        launch(self.gpus.into())
     }
 }
 

@@ -181,7 +181,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let (recipe, start) = args.recipe()?;
     if args.ranks.are_to_start() {
-        return args.ranks.launch();
+        return args.ranks.launch(recipe.batch);
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.ranks.threads()).build();
     let pool = pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;
