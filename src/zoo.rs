@@ -42,7 +42,8 @@ const BUILT_IN: &[BuiltIn] = built_in![
     "large-x4-int8",
     "sharp-x4",
     "sharp-x4-int8",
-    "sharp-rgb-x4"
+    "sharp-rgb-x4",
+    "sharp-rgb-x4-int8"
 ];
 
 /// Where a generator comes from.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use upres::error::{Error, Result};
 use upres::host::export::{Artefact, FLOAT_TOLERANCE, name_of};
-use upres::host::graph::interpolate;
 use upres::host::papers;
 use upres::host::recipe::Finished;
 use upres::host::weights;
@@ -64,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Any network that a recipe trained, alone or with another end.
 fn network(args: &Args, name: &str) -> Result<(Artefact, f32)> {
-    let mut finished = Finished::load(&args.weights)?;
+    let finished = Finished::load(&args.weights)?;
     let from = args.from.as_deref().map(Finished::load).transpose()?;
     // Luma weights fit an RGB network as those of its twin.
     let from = from
@@ -75,16 +74,7 @@ fn network(args: &Args, name: &str) -> Result<(Artefact, f32)> {
         .transpose()?;
     let scales = papers::generator(&finished.choice)?.heads;
     let scale = args.scale.or(scales.last().map(|head| head.scale)).unwrap_or(4);
-    let mut embedded = from.as_ref();
-    if let (Some(alpha), Some(from)) = (args.alpha, &from) {
-        if !(0.0..=1.0).contains(&alpha) {
-            return Err(Error::usage(format!("an alpha of {alpha} is not between 0 and 1")));
-        }
-        finished.table = interpolate(&from.table, &finished.table, alpha)?;
-        finished.training.insert("alpha".into(), alpha.to_string());
-        embedded = None;
-    }
-    let artefact = Artefact::network(&finished, scale, embedded, name)?;
+    let artefact = Artefact::network(&finished, scale, from.as_ref(), name)?;
     let worst = artefact.verify_network(&finished, scale)?;
-    Ok((artefact, worst))
+    Ok((args.alpha.map_or(Ok(artefact.clone()), |alpha| artefact.blended(alpha))?, worst))
 }

@@ -122,6 +122,7 @@ impl<T: Copy + Default + Mul<Output = T> + AddAssign> Maps<T> {
     }
 
     /// Convolves every channel by itself with `weight` (`[outputs][3][3]`), as [`Maps::convolve`] does.
+    #[must_use]
     pub fn convolve_each(&self, weight: &[T]) -> Self {
         let (outputs, length) = (weight.len() / 9, self.rows() * self.stride());
         let mut data = Vec::with_capacity(length * outputs * self.channels);
@@ -175,6 +176,7 @@ impl Maps<f32> {
     }
 
     /// The pixel shuffle of ESPCN: each `scale²` maps to one `scale` times as large.
+    #[must_use]
     pub fn shuffle(&self, scale: usize) -> Self {
         let size = Size::new(self.size.width * scale, self.size.height * scale);
         let mut large = Self::new(size, self.channels / (scale * scale).max(1));

@@ -1,7 +1,7 @@
 //! Any finished network as an artefact: the graph, its weights, and what the device's own analysis says of them.
 
 use super::Artefact;
-use crate::card::Card;
+use crate::card::{Card, METADATA_KEY};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::host::graph::{Mode, Output, to_onnx};
@@ -40,6 +40,19 @@ impl Artefact {
         let found = TractGenerator::from_bytes(name, &model.to_bytes(), &Overrides::default(), Limits::default())?;
         let card =
             Card { name: name.into(), training, digest: String::new(), range: [0.0, 1.0], ..found.card().clone() };
+        Self::of(model, card)
+    }
+
+    /// The same network at `alpha` between its two ends, with that one alone: the very weights that the device blends.
+    ///
+    /// # Errors
+    /// Those of [`onnx::blend::blend`].
+    pub fn blended(self, alpha: f32) -> Result<Self> {
+        let mut model = onnx::read(&self.model, &Limits::default())?;
+        onnx::blend::blend(&mut model, alpha)?;
+        model.metadata_props.retain(|entry| entry.key != onnx::blend::KEY && entry.key != METADATA_KEY);
+        let mut card = Card { digest: String::new(), ..self.card };
+        card.training.insert("alpha".into(), alpha.to_string());
         Self::of(model, card)
     }
 

@@ -14,7 +14,7 @@ mod weights;
 pub use build::Conv;
 pub use forward::{Mode, Pass};
 pub use onnx::{Output, to_onnx};
-pub use weights::{Table, Weights, interpolate};
+pub use weights::{Table, Weights};
 
 /// A node's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -113,14 +113,6 @@ fn weights_of_another_network_are_refused() {
     assert!(message(&broken, &mut weights).contains("no number"));
 }
 
-#[test]
-fn interpolation_is_number_by_number() {
-    let table = |value: f32| Table::from([("a".to_string(), vec![value, 2.0 * value])]);
-    let mixed = interpolate(&table(1.0), &table(5.0), 0.25).unwrap();
-    assert_eq!(mixed["a"], [2.0, 4.0]);
-    assert!(interpolate(&Table::new(), &table(1.0), 0.5).is_err());
-}
-
 /// A network that stands for the papers': exported, read back and run by the device's session, it gives what candle gives.
 #[test]
 fn the_export_computes_what_candle_computes() {

@@ -114,7 +114,8 @@ impl Weights {
             let Parameter { name, shape, .. } = parameter;
             let values = table.get(name).ok_or_else(|| Error::model(format!("the tensor '{name}' is missing")))?;
             if values.len() != shape.iter().product::<usize>() {
-                return Err(Error::model(format!("the tensor '{name}' has {} numbers, not {shape:?}", values.len())));
+                return Err(Error::model(format!("the tensor '{name}' has {} numbers, not {shape:?}", values.len()))
+                    .fix("give weights that were trained for this network, with its channels and blocks"));
             }
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(Error::model(format!("the tensor '{name}' holds what is no number")));
@@ -127,20 +128,4 @@ impl Weights {
         }
         Ok(())
     }
-}
-
-/// Network interpolation (Wang 2018, equation 4): `(1 − α) · from + α · to`, number by number.
-///
-/// # Errors
-/// A model error where the two are not of one network.
-pub fn interpolate(from: &Table, to: &Table, alpha: f32) -> Result<Table> {
-    let strangers = || Error::model("the two files of weights are not of one network");
-    if from.len() != to.len() {
-        return Err(strangers());
-    }
-    let mixed = to.iter().map(|(name, to)| {
-        let from = from.get(name).filter(|from| from.len() == to.len()).ok_or_else(strangers)?;
-        Ok((name.clone(), from.iter().zip(to).map(|(from, to)| (1.0 - alpha) * from + alpha * to).collect()))
-    });
-    mixed.collect()
 }

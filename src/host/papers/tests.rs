@@ -99,33 +99,33 @@ fn networks_are_as_large_as_the_papers_say() {
     assert_eq!(discriminator("enhancenet", 32, 128).unwrap().trained(), 13_102_881);
 }
 
-/// The giga-products for 1280 × 720 that surveys quote, and our products for one low-resolution pixel without the base picture, the
-/// mean colour and the attention.
+/// Our products for one low-resolution pixel without the base picture, the mean colour and the attention; what surveys count beside
+/// them; and the giga-products for 1280 × 720 that they quote.
 ///
 /// Four are counted otherwise there. SRResNet's 146 G are those of a later variant without normalisation that takes EDSR's
 /// blocks and has a further convolution at the output's resolution in place of the one behind the blocks: EDSR's 1,983,168 +
 /// 16 · 36,864 − 36,864. RCAN's 918 G have a sum for each sample that the attention averages in them: 200 · 64 more. RRDB's
 /// 1034 G have the biases and the LeakyReLUs: 15,728 + 11,136 more. EnhanceNet's 122 G are quoted from memory: with biases and ReLUs
 /// it is 121 G.
-const PRODUCTS: [(&str, f64, f64); 10] = [
-    ("srcnn", 914_944.0, 52.7),
-    ("espcn", 24_640.0, 1.4),
-    ("vdsr", 10_635_264.0, 613.0),
-    ("drcn", 312_053_760.0, 17_974.0),
-    ("srresnet variant", 2_536_128.0, 146.0),
-    ("edsr", 1_983_168.0, 114.0),
-    ("large edsr", 50_252_544.0, 2_895.0),
-    ("rcan with averages", 15_917_760.0 + 12_800.0, 918.0),
-    ("esrgan with biases", 17_926_848.0 + 15_728.0 + 11_136.0, 1_034.0),
-    ("enhancenet with biases", 2_093_760.0 + 3_696.0 + 3_008.0, 121.0),
+const PRODUCTS: [(f64, f64, f64); 10] = [
+    (914_944.0, 0.0, 52.7),
+    (24_640.0, 0.0, 1.4),
+    (10_635_264.0, 0.0, 613.0),
+    (312_053_760.0, 0.0, 17_974.0),
+    (2_218_176.0, 1_983_168.0 + 589_824.0 - 36_864.0 - 2_218_176.0, 146.0),
+    (1_983_168.0, 0.0, 114.0),
+    (50_252_544.0, 0.0, 2_895.0),
+    (15_917_760.0, 12_800.0, 918.0),
+    (17_926_848.0, 15_728.0 + 11_136.0, 1_034.0),
+    (2_093_760.0, 3_696.0 + 3_008.0, 121.0),
 ];
 
-#[test]
-fn products_are_what_surveys_quote() {
-    for (name, products, quoted) in PRODUCTS {
-        let giga = products * 320.0 * 180.0 / 1e9;
+/// Holds `counted` products of the network `name`, which should be `products`, to what surveys quote of it.
+fn as_quoted(name: &str, counted: f64, products: f64) {
+    for (_, beside, quoted) in PRODUCTS.iter().filter(|(ours, ..)| (ours - products).abs() < 0.5) {
+        let giga = (counted + beside) * 320.0 * 180.0 / 1e9;
         // As far as the figure is rounded.
-        let step = if quoted < 100.0 { 0.1 } else { 1.0 };
+        let step = if *quoted < 100.0 { 0.1 } else { 1.0 };
         assert!((giga - quoted).abs() <= 0.5 * step, "{name}: {giga} {quoted}");
     }
 }
@@ -143,6 +143,7 @@ fn full(choice: &Choice, size: Size, (products, fixed): (f64, f64), runs: Runs) 
     let opened = exports_at(choice, size).pop().unwrap();
     let (card, name) = (opened.card(), &choice.name);
     assert!((card.mac_per_pixel - products - fixed).abs() < 1.0, "{name}: {} {products} + {fixed}", card.mac_per_pixel);
+    as_quoted(name, card.mac_per_pixel - fixed, products);
     let islands = opened.recognised().islands.len();
     let found = if opened.is_whole() { Runs::Whole } else { Runs::Islands(islands) };
     assert_eq!(found, runs, "{name}: {:?}", opened.recognised().left);

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::host::adversarial::Game;
 use crate::host::degrade::Degradation;
+use crate::host::graph::Role;
 use crate::host::loss::Loss;
 use crate::host::lpips::Lpips;
 use crate::host::optimise::Schedule;
@@ -262,7 +263,15 @@ impl Recipe {
         if let Some(adversary) = &self.adversary {
             adversary.optimiser.validate()?;
             for head in &generator.heads {
-                papers::discriminator(&adversary.name, adversary.channels, self.patch * head.scale)?;
+                let graph = papers::discriminator(&adversary.name, adversary.channels, self.patch * head.scale)?;
+                let normalised = graph.parameters().iter().any(|parameter| parameter.role == Role::Statistic);
+                if adversary.game == Game::Wasserstein && normalised {
+                    return Err(Error::usage(format!(
+                        "the gradient penalty takes each picture by itself, and '{}' normalises over the batch",
+                        adversary.name
+                    ))
+                    .fix("take the discriminator patch or enhancenet, or another game"));
+                }
             }
             if generator.heads.len() > 1 && adversary.name != "patch" {
                 return Err(Error::usage(format!(

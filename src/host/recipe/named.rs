@@ -74,8 +74,9 @@ pub fn load(name_or_file: &str, overrides: &[String]) -> Result<Recipe> {
     for change in overrides {
         set(&mut value, change)?;
     }
-    let recipe: Recipe = value.try_into().map_err(|e| Error::usage("the recipe cannot be read").caused_by(e))?;
-    recipe.validate()?;
+    let recipe: Recipe =
+        value.try_into().map_err(|e| Error::usage("the recipe cannot be read").caused_by(e).at(name_or_file))?;
+    recipe.validate().map_err(|error| error.at(name_or_file))?;
     Ok(recipe)
 }
 
@@ -140,6 +141,9 @@ mod tests {
             let error = change(bad).unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");
         }
+        let critic = |name: &str| load("edge-wgan", &[format!("adversary.name={name}")]);
+        assert!(critic("vgg128").unwrap_err().to_string().contains("normalises over the batch"));
+        assert!(critic("enhancenet").is_ok());
         assert!(load("nonsense", &[]).unwrap_err().to_string().contains("edge-gan"));
     }
 }

@@ -54,9 +54,8 @@ fn combine(values: &[&Value], shape: Vec<usize>) -> Outcome {
     for (i, value) in values.iter().enumerate() {
         let shift = rank - value.shape.len();
         match &value.link {
-            Link::Constant => {}
-            // Decided below, when the picture's axes are known.
-            Link::Lost => {}
+            // What is lost is decided on below, when the picture's axes are known.
+            Link::Constant | Link::Lost => {}
             Link::Grid { axes, rate } => {
                 let here = Link::Grid { axes: axes.map(|a| a + shift), rate: *rate };
                 if link == Link::Constant || link == here {
