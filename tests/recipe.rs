@@ -109,6 +109,9 @@ fn what_a_recipe_lacks_is_said() {
     for option in ["--steps=100", "--rate=1e-4", "--scale=2", "--seed=3", "--batch=1"] {
         assert!(refused("edge-gan", &[option]).contains("cannot be used with"), "{option}");
     }
+    for options in [&["--precision", "bf16"][..], &["--set", "precision=bf16"]] {
+        assert!(cfg!(feature = "cuda") || refused("espcn", options).contains("needs an NVIDIA GPU"), "{options:?}");
+    }
     assert!(refused("edge-gan", &["--judged-side", "0"]).contains("8..=1024"));
     assert!(refused("edge-gan", &[]).contains("--weights DIR"));
     assert!(refused("srgan-vgg54", &[]).contains("--vgg FILE"));

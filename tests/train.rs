@@ -107,6 +107,11 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     let refused = |options: &[&str]| complaint(desk.train("refused", options));
     assert!(refused(&["--patch", "64"]).contains("at least 128 pixels"), "pictures smaller than a patch");
     assert!(refused(&["--precision", "f16"]).contains("f32 or bf16"));
+    assert!(refused(&["--gpus", "0"]).contains("1..=64"));
+    assert!(refused(&["--gpus", "2"]).contains("a batch of 3 cannot be shared evenly by 2 GPUs"));
+    if !cfg!(feature = "nccl") {
+        assert!(refused(&["--gpus", "3"]).contains("--features nccl"));
+    }
     assert!(refused(&["--rate", "0"]).contains("rate"));
     assert!(refused(&["--scale", "7"]).contains("2, 3 or 4"));
     assert!(refused(&["--resume"]).contains("checkpoint"));

@@ -92,7 +92,7 @@ pub fn penalty(
     }
     let batch = real.dim(0)?;
     let shares: Vec<f32> = (0..batch).map(|_| random.unit() as f32).collect();
-    let shares = Tensor::from_vec(shares, (batch, 1, 1, 1), real.device())?;
+    let shares = Tensor::from_vec(shares, (batch, 1, 1, 1), real.device())?.to_dtype(real.dtype())?;
     let mixed = (real + (fake - real)?.broadcast_mul(&shares)?)?;
     let mixed = Var::from_tensor(&mixed.detach())?;
     let logits = discriminator.forward(weights, &mixed, &discriminator.outputs, Mode::Twice)?.first()?;

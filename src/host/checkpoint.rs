@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::host::chain::Chain;
-use crate::host::chain_loss::Precision;
 use crate::host::loss::Loss;
 use crate::host::net::{Net, Shape};
 use crate::host::optimise::{Adam, Schedule};
+use crate::host::peers::{Alone, Peers};
+use crate::host::precision::Precision;
 use crate::host::random::Random;
 use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -77,6 +78,8 @@ pub struct Run {
     pub random: Random,
     /// What was measured so far.
     pub history: Vec<Point>,
+    /// Who else learns the same network.
+    pub peers: Box<dyn Peers>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,7 +104,7 @@ impl Run {
         let mut random = Random::new(recipe.seed);
         let net = Net::new(recipe.shape, &mut random, device)?;
         let adam = Adam::new(net.variables().map(|(_, var)| var), recipe.decay)?;
-        Ok(Self { recipe, net, adam, random, history: Vec::new() })
+        Ok(Self { recipe, net, adam, random, history: Vec::new(), peers: Box::new(Alone) })
     }
 
     /// A run that has not taken a step and starts from merged weights.
@@ -109,15 +112,45 @@ impl Run {
         let mut random = Random::new(recipe.seed);
         let net = Net::from_chain(chain, recipe.shape.block, &mut random, device)?;
         let adam = Adam::new(net.variables().map(|(_, var)| var), recipe.decay)?;
-        Ok(Self { recipe, net, adam, random, history: Vec::new() })
+        Ok(Self { recipe, net, adam, random, history: Vec::new(), peers: Box::new(Alone) })
+    }
+
+    /// The same run as one of `peers`, who all stand where it stands.
+    ///
+    /// # Errors
+    /// A usage error where they cannot share a batch; an internal error where they stand elsewhere.
+    pub fn joined(self, peers: Box<dyn Peers>) -> Result<Self> {
+        peers.share(self.recipe.batch)?;
+        let run = Self { peers, ..self };
+        run.agree()?;
+        Ok(run)
+    }
+
+    /// Checks that every rank stands where this one does.
+    ///
+    /// # Errors
+    /// An internal error where one does not.
+    pub fn agree(&self) -> Result<()> {
+        if self.peers.count() == 1 {
+            return Ok(());
+        }
+        let mut state = self.adam.step.to_le_bytes().to_vec();
+        for ((_, var), parts) in self.net.variables().zip(self.adam.state()?) {
+            state.extend(bytes(&var.flatten_all()?.to_vec1::<f32>()?));
+            for part in &parts {
+                state.extend(bytes(part));
+            }
+        }
+        let like = Tensor::zeros(1, candle_core::DType::F32, self.net.device())?;
+        self.peers.agree(&crate::session::digest(&state), &like)
     }
 
     /// Writes the run to `path`, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut tensors: Vec<(String, Vec<u8>)> = Vec::new();
-        for ((name, var), parts) in self.net.variables().zip(&self.adam.state) {
+        for ((name, var), parts) in self.net.variables().zip(self.adam.state()?) {
             tensors.push((format!("weight.{name}"), bytes(&var.flatten_all()?.to_vec1::<f32>()?)));
-            tensors.extend(PARTS.iter().zip(parts).map(|(part, values)| (format!("{part}.{name}"), bytes(values))));
+            tensors.extend(PARTS.iter().zip(&parts).map(|(part, values)| (format!("{part}.{name}"), bytes(values))));
         }
         let state = State {
             recipe: self.recipe.clone(),
@@ -167,14 +200,15 @@ impl Run {
             }
             Ok(view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
         };
-        for ((name, var), parts) in run.net.variables().zip(&mut run.adam.state) {
+        let mut optimiser = run.adam.state()?;
+        for ((name, var), parts) in run.net.variables().zip(&mut optimiser) {
             let values = read(&format!("weight.{name}"), var.elem_count())?;
             var.set(&Tensor::from_vec(values, var.shape(), device)?)?;
             for (part, values) in PARTS.iter().zip(parts) {
                 *values = read(&format!("{part}.{name}"), values.len())?;
             }
         }
-        run.adam.step = state.step;
+        run.adam.restore(optimiser, state.step)?;
         run.random = Random::from_state(state.random);
         run.history = state.history;
         Ok(run)
@@ -203,8 +237,8 @@ impl Run {
     /// The network with its averaged weights.
     pub fn averaged(&self) -> Result<Net> {
         let net = Net::new(self.recipe.shape, &mut Random::new(0), &Device::Cpu)?;
-        for ((_, var), [_, _, average]) in net.variables().zip(&self.adam.state) {
-            var.set(&Tensor::from_slice(average, var.shape(), &Device::Cpu)?)?;
+        for ((_, var), [_, _, average]) in net.variables().zip(self.adam.state()?) {
+            var.set(&Tensor::from_vec(average, var.shape(), &Device::Cpu)?)?;
         }
         Ok(net)
     }
@@ -279,7 +313,8 @@ mod tests {
         let mut second = Run::load(&file, &Device::Cpu).unwrap();
         train(&mut second, &data, Some(&data), rhythm, &mut Stop(99)).unwrap();
 
-        assert_eq!(second.adam, whole.adam);
+        assert_eq!(second.adam.step, whole.adam.step);
+        assert_eq!(second.adam.state().unwrap(), whole.adam.state().unwrap());
         assert_eq!(second.history, whole.history);
         assert_eq!(second.net.merge().unwrap(), whole.net.merge().unwrap());
         let (first, last) = (whole.history[0].loss, whole.history[11].loss);

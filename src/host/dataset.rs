@@ -8,6 +8,7 @@ use crate::host::degrade::Degradation;
 use crate::host::random::Random;
 use crate::{codec, colour};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Low-resolution side from which a picture has something inside the border that a score leaves out.
@@ -167,7 +168,12 @@ impl Dataset {
 
     /// Cuts `count` random patches of `patch × patch` low-resolution pixels, each in one of the eight orientations.
     pub fn batch(&self, random: &mut Random, count: usize, patch: usize) -> Batch {
-        let choices: Vec<_> = (0..count)
+        self.share(random, count, patch, 0..count)
+    }
+
+    /// Draws what [`Dataset::batch`] draws, but cuts only that `share` of it.
+    pub fn share(&self, random: &mut Random, count: usize, patch: usize, share: Range<usize>) -> Batch {
+        let mut choices: Vec<_> = (0..count)
             .map(|_| {
                 let pair = &self.pairs[random.below(self.pairs.len())];
                 let x = random.below(pair.size.width - patch + 1);
@@ -175,7 +181,9 @@ impl Dataset {
                 (pair, x, y, random.below(8))
             })
             .collect();
-        let area = patch * patch;
+        choices.truncate(share.end);
+        choices.drain(..share.start.min(choices.len()));
+        let (area, count) = (patch * patch, choices.len());
         let mut batch =
             Batch { input: vec![0.0; count * area], target: vec![0.0; count * area * self.scale * self.scale] };
         let targets = batch.target.par_chunks_exact_mut(area * self.scale * self.scale);
@@ -268,6 +276,8 @@ mod tests {
         let batch = data.batch(&mut Random::new(9), 6, 8);
         assert_eq!(batch, data.batch(&mut Random::new(9), 6, 8));
         assert_ne!(batch, data.batch(&mut Random::new(10), 6, 8));
+        let share = data.share(&mut Random::new(9), 6, 8, 2..4);
+        assert_eq!((&share.input[..], &share.target[..]), (&batch.input[128..256], &batch.target[2048..4096]));
         // Bilinear enlargement is exact on a ramp, away from the picture's replicated border; patches know their surroundings.
         let inner = batch.target.iter().filter(|value| value.abs() < 1e-4).count();
         assert!(inner * 2 > batch.target.len(), "{inner}");

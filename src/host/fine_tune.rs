@@ -118,7 +118,8 @@ pub fn fine_tune(
                 .fix("lower the learning rate"));
         }
         if adam.step.is_multiple_of(options.measure.max(1)) || adam.step == options.steps {
-            let averages: Vec<&[f32]> = adam.state.iter().map(|[_, _, average]| average.as_slice()).collect();
+            let state = adam.state()?;
+            let averages: Vec<&[f32]> = state.iter().map(|[_, _, average]| average.as_slice()).collect();
             let (chain, steps) = tuned.chain(&averages)?;
             let integer = with_steps(&chain, &steps, bench.calibration, bench.limit)?;
             let psnr = score(&integer);

@@ -50,7 +50,7 @@ pub fn l1(prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
     if prediction.device().is_cpu() {
         prediction.contiguous()?.apply_op2(&target.contiguous()?, L1)
     } else {
-        (prediction - target)?.abs()?.mean_all()
+        (prediction - target.detach())?.abs()?.mean_all()
     }
 }
 

@@ -4,6 +4,7 @@
 //! length. Pictures are red, green and blue of 0..1.
 
 use super::ops::unit_distance;
+use super::precision::Precision;
 use super::trunk::{Trunk, tensors};
 use crate::error::{Error, Result};
 use crate::evaluate::Picture;
@@ -54,6 +55,13 @@ impl Lpips {
         });
         let heads = heads.collect::<Result<_>>()?;
         Ok(Self { trunk, heads, device: device.clone() })
+    }
+
+    /// The same with its trunk computing in `precision`: for learning, not for measuring.
+    #[must_use]
+    pub fn in_precision(mut self, precision: Precision) -> Self {
+        self.trunk.precision = precision;
+        self
     }
 
     fn features(&self, picture: &Tensor) -> candle_core::Result<Vec<Tensor>> {

@@ -13,6 +13,8 @@ pub mod events;
 pub mod export;
 pub mod fine_tune;
 pub mod forward;
+#[cfg(all(test, feature = "cuda"))]
+mod gpu;
 pub mod graph;
 pub mod integer;
 pub mod judge;
@@ -23,7 +25,9 @@ pub mod net;
 pub mod ops;
 pub mod optimise;
 pub mod papers;
+pub mod peers;
 pub mod photographs;
+pub mod precision;
 pub mod quantise;
 pub mod random;
 pub mod recipe;

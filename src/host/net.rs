@@ -6,12 +6,13 @@
 
 use crate::error::{Error, Result};
 use crate::host::chain::{Chain, Layer};
-use crate::host::chain_loss::{Precision, chain_loss};
+use crate::host::chain_loss::chain_loss;
 use crate::host::dataset::Batch;
 use crate::host::loss::Loss;
 use crate::host::ops::convolve;
+use crate::host::precision::Precision;
 use crate::host::random::Random;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 /// How a layer's 3×3 kernel is made in training.
@@ -277,24 +278,30 @@ impl Net {
         self.layers.iter().flat_map(|layer| &layer.vars)
     }
 
-    /// The residual before the pixel shuffle: `[batch, 1, h, w]` to `[batch, r², h, w]`.
+    /// The residual before the pixel shuffle: `[batch, 1, h, w]` to `[batch, r², h, w]`, f32, computed with what x is held in.
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
             let (weight, bias) = layer.merge()?;
+            let (weight, bias) = (weight.to_dtype(x.dtype())?, bias.to_dtype(x.dtype())?);
             x = convolve(&x, &weight, &bias, (i + 1 < self.layers.len()).then_some(0.0))?;
         }
-        Ok(x)
+        x.to_dtype(DType::F32)
+    }
+
+    /// Where the network is.
+    pub fn device(&self) -> &Device {
+        self.layers[0].vars[0].1.device()
     }
 
     /// The mean `loss` on `batch`, patches of `patch × patch`. One fused operator on the CPU, layer by layer elsewhere.
     pub fn loss(&self, batch: Batch, patch: usize, loss: Loss, precision: Precision) -> candle_core::Result<Tensor> {
-        let device = self.layers[0].vars[0].1.device();
+        let device = self.device();
         if !device.is_cpu() {
             let (n, phases) = (batch.input.len() / (patch * patch), self.shape.scale * self.shape.scale);
             let input = Tensor::from_vec(batch.input, (n, 1, patch, patch), device)?;
             let target = Tensor::from_vec(batch.target, (n, phases, patch, patch), device)?;
-            return loss.mean(&self.forward(&input)?, &target);
+            return loss.mean(&self.forward(&precision.cast(&input)?)?, &target);
         }
         let mut parts = Vec::with_capacity(2 * self.layers.len());
         for layer in &self.layers {

@@ -6,6 +6,7 @@ use crate::host::dataset::{oriented, picture_files, read_rgb8};
 use crate::host::degrade::Degradation;
 use crate::host::random::Random;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A photograph and its small twin.
@@ -100,7 +101,12 @@ impl Photographs {
 
     /// Cuts `count` random patches of `patch × patch` small pixels, each in one of the eight orientations.
     pub fn batch(&self, random: &mut Random, count: usize, patch: usize) -> Patches {
-        let choices: Vec<_> = (0..count)
+        self.share(random, count, patch, 0..count)
+    }
+
+    /// Draws what [`Photographs::batch`] draws, but cuts only that `share` of it.
+    pub fn share(&self, random: &mut Random, count: usize, patch: usize, share: Range<usize>) -> Patches {
+        let mut choices: Vec<_> = (0..count)
             .map(|_| {
                 let pair = &self.pairs[random.below(self.pairs.len())];
                 let x = random.below(pair.size.width - patch + 1);
@@ -108,7 +114,9 @@ impl Photographs {
                 Choice { pair, x, y, orientation: random.below(8), seed: random.bits() }
             })
             .collect();
-        let r = self.scale;
+        choices.truncate(share.end);
+        choices.drain(..share.start.min(choices.len()));
+        let (r, count) = (self.scale, choices.len());
         let (area, fine) = (3 * patch * patch, 3 * patch * patch * r * r);
         let mut patches = Patches {
             count,
@@ -214,6 +222,9 @@ mod tests {
         let patches = data.batch(&mut Random::new(3), 5, 8);
         assert_eq!(patches, data.batch(&mut Random::new(3), 5, 8));
         assert_ne!(patches, data.batch(&mut Random::new(4), 5, 8));
+        let share = data.share(&mut Random::new(3), 5, 8, 1..3);
+        assert_eq!((share.count, &share.low[..]), (2, &patches.low[192..3 * 192]));
+        assert_eq!(share.high, &patches.high[3072..3 * 3072]);
         // Red and green run evenly: the mean of a small patch is that of its large twin, however it is turned.
         for n in 0..5 {
             for channel in 0..3 {

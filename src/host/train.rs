@@ -3,11 +3,15 @@
 use crate::error::{Error, Result};
 use crate::host::chain::{Chain, Maps, assemble};
 use crate::host::checkpoint::{Point, Run};
-use crate::host::dataset::Dataset;
+use crate::host::dataset::{Batch, Dataset};
+use crate::host::random::Random;
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
 
 use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 /// How often the loop looks up from its work.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +41,76 @@ pub fn train(
     rhythm: Rhythm,
     observer: &mut dyn Observer,
 ) -> Result<()> {
+    let share = run.peers.share(run.recipe.batch)?;
+    if run.net.device().is_cpu() {
+        // The batch and the step are computed by the same cores: neither could be ahead of the other.
+        return follow(run, &Batches::Now(data, share), data, validation, rhythm, observer);
+    }
+    ahead(run, share, data, validation, rhythm, observer)
+}
+
+/// Where batches come from.
+enum Batches<'a> {
+    /// Cut when they are asked for.
+    Now(&'a Dataset, Range<usize>),
+    /// From a worker that cuts the next ones while a GPU learns, each with the random stream as it stands after it.
+    Ahead(Receiver<(Batch, Random)>),
+}
+
+impl Batches<'_> {
+    fn next(&self, run: &mut Run) -> Result<Batch> {
+        match self {
+            Self::Now(data, share) => {
+                Ok(data.share(&mut run.random, run.recipe.batch, run.recipe.patch, share.clone()))
+            }
+            Self::Ahead(batches) => {
+                let received = batches.recv().map_err(|_| Error::internal("the worker that cuts batches has ended"))?;
+                run.random = received.1;
+                Ok(received.0)
+            }
+        }
+    }
+}
+
+/// Trains on batches that a worker cuts ahead.
+fn ahead(
+    run: &mut Run,
+    share: Range<usize>,
+    data: &Dataset,
+    validation: Option<&Dataset>,
+    rhythm: Rhythm,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let (left, batch, patch) = (run.recipe.steps.saturating_sub(run.adam.step), run.recipe.batch, run.recipe.patch);
+    let mut random = run.random.clone();
+    thread::scope(|scope| {
+        let (sender, batches) = sync_channel(4);
+        scope.spawn(move || {
+            for _ in 0..left {
+                let batch = data.share(&mut random, batch, patch, share.clone());
+                // The other end is gone where the loop has ended early.
+                if sender.send((batch, random.clone())).is_err() {
+                    return;
+                }
+            }
+        });
+        follow(run, &Batches::Ahead(batches), data, validation, rhythm, observer)
+    })
+}
+
+fn follow(
+    run: &mut Run,
+    batches: &Batches,
+    data: &Dataset,
+    validation: Option<&Dataset>,
+    rhythm: Rhythm,
+    observer: &mut dyn Observer,
+) -> Result<()> {
     let base = validation.map(|pairs| psnr(&Chain::nothing(run.recipe.shape.scale), pairs));
     let (mut total, mut count) = (0.0, 0u64);
     while run.adam.step < run.recipe.steps {
-        let loss = step(run, data)?;
+        let batch = batches.next(run)?;
+        let loss = step(run, batch)?;
         if !loss.is_finite() {
             return Err(Error::input(format!("the loss is no number any more at step {}", run.adam.step))
                 .fix("lower the learning rate, or lengthen its warm-up"));
@@ -57,6 +127,7 @@ pub fn train(
                 alive: self::count(&alive(&average, validation.unwrap_or(data))),
             });
             (total, count) = (0.0, 0);
+            run.agree()?;
             if let Some(what) = trouble(run, base) {
                 observer.alarm(&what);
             }
@@ -69,15 +140,15 @@ pub fn train(
 }
 
 /// One step; returns its loss.
-fn step(run: &mut Run, data: &Dataset) -> Result<f64> {
+fn step(run: &mut Run, batch: Batch) -> Result<f64> {
     let recipe = &run.recipe;
-    let batch = data.batch(&mut run.random, recipe.batch, recipe.patch);
     // The pixel shuffle permutes, and a mean does not mind: the loss is taken before it.
     let loss = run.net.loss(batch, recipe.patch, recipe.loss, recipe.precision)?;
-    let gradients = loss.backward()?;
+    let mut gradients = loss.backward()?;
+    run.peers.average(&mut gradients, run.net.variables().map(|(_, var)| var))?;
     let rate = recipe.rate * recipe.schedule.share(run.adam.step, recipe.steps, recipe.warm_up);
     run.adam.update(run.net.variables().map(|(_, var)| var), &gradients, rate)?;
-    Ok(f64::from(loss.to_scalar::<f32>()?))
+    Ok(run.peers.mean_number(&loss)?)
 }
 
 /// What is wrong with the network after the last measurement: most of a layer dead, or no gain over `base`, the score
@@ -167,6 +238,7 @@ mod tests {
     use crate::host::checkpoint::Recipe;
     use crate::host::degrade::Degradation;
     use crate::host::net::Net;
+    use crate::host::peers::testing::together;
     use candle_core::Device;
 
     #[derive(Default)]
@@ -191,14 +263,42 @@ mod tests {
         (run, listener.0)
     }
 
-    #[test]
-    fn a_network_that_dies_raises_the_alarm_and_one_that_learns_does_not() {
+    fn checks() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let picture = image::RgbImage::from_fn(64, 64, |x, y| {
             let value = if (x / 5 + y / 7) % 2 == 0 { 40 } else { 200 };
             image::Rgb([value + (x % 3) as u8, value, value + (y % 5) as u8])
         });
         picture.save(folder.path().join("checks.png")).unwrap();
+        folder
+    }
+
+    #[test]
+    fn batches_cut_ahead_and_shared_teach_the_same() {
+        let folder = checks();
+        let data = Dataset::read(folder.path(), 2, 16, Degradation::Bicubic).unwrap();
+        let recipe = Recipe { steps: 9, patch: 16, batch: 4, ..Recipe::sketch() };
+        let rhythm = Rhythm { measure: 3 };
+        let new = || Run::new(recipe.clone(), &Device::Cpu).unwrap();
+        let (mut now, mut worker) = (new(), new());
+        train(&mut now, &data, None, rhythm, &mut Listener::default()).unwrap();
+        ahead(&mut worker, 0..4, &data, None, rhythm, &mut Listener::default()).unwrap();
+        assert_eq!((now.random.state(), &now.history), (worker.random.state(), &worker.history));
+        assert_eq!(now.net.merge().unwrap(), worker.net.merge().unwrap());
+        let ranks = together(2, |peers| {
+            let mut run = new().joined(peers).unwrap();
+            train(&mut run, &data, None, rhythm, &mut Listener::default()).unwrap();
+            run.net.merge().unwrap()
+        });
+        assert_eq!(ranks[0], ranks[1]);
+        for (ours, alone) in ranks[0].layers.iter().zip(&now.net.merge().unwrap().layers) {
+            assert!(ours.weight.iter().zip(&alone.weight).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+
+    #[test]
+    fn a_network_that_dies_raises_the_alarm_and_one_that_learns_does_not() {
+        let folder = checks();
         let (run, quiet) = alarms(3e-3, folder.path());
         assert!(quiet.is_empty(), "{quiet:?} {:?}", run.history);
         assert_eq!(run.history.last().unwrap().alive, [4, 4]);

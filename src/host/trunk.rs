@@ -4,6 +4,7 @@
 
 use super::graph::{Activation, Conv, Graph, Mode, Padding, Role, Start, Value};
 use super::ops::Window;
+use super::precision::Precision;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors};
@@ -40,6 +41,8 @@ pub struct Trunk {
     pub weights: Vec<Tensor>,
     /// Its layers by name: `conv5_4` before and `relu5_4` after the activation.
     pub taps: Vec<(String, Value)>,
+    /// What it computes with; its features are f32.
+    pub precision: Precision,
 }
 
 /// A tensor of a file: its extents, outermost first, and its numbers.
@@ -123,7 +126,7 @@ impl Builder {
             };
             weights.push(Tensor::from_slice(values, parameter.shape.as_slice(), device)?);
         }
-        Ok(Trunk { graph: self.graph, weights, taps: self.taps })
+        Ok(Trunk { graph: self.graph, weights, taps: self.taps, precision: Precision::F32 })
     }
 }
 
@@ -156,7 +159,7 @@ impl Trunk {
     /// # Errors
     /// Where pictures are too small or the device fails.
     pub fn features(&self, pictures: &Tensor, taps: &[Value]) -> candle_core::Result<Vec<Tensor>> {
-        Ok(self.graph.forward(&self.weights, pictures, taps, Mode::Judging)?.values)
+        Ok(self.graph.forward(&self.weights, &self.precision.cast(pictures)?, taps, Mode::Judging)?.values)
     }
 
     /// SqueezeNet 1.1 (Iandola 2016) as LPIPS reads it: seven taps, pictures taken to (2x − 1 − shift) / scale.

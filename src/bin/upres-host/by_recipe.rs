@@ -1,5 +1,6 @@
 //! `upres-host train --recipe`: trains any generator of the papers as a recipe says.
 
+use crate::ranks::join;
 use crate::train::Args;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -28,12 +29,18 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<ExitCode> {
     {
         recipe.generator = start.choice.clone();
     }
+    if let Some(precision) = args.precision {
+        recipe.precision = precision;
+    }
     if recipe.adversary.as_ref().is_some_and(|adversary| adversary.game == Game::Wasserstein)
         && std::env::var_os(TWICE).is_none_or(|word| word != "1")
     {
         return again();
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global();
+    if args.ranks.are_to_start() {
+        return args.ranks.launch(recipe.batch);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.ranks.threads()).build_global();
     pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;
     learn(args, recipe, start.as_ref())
 }
@@ -57,10 +64,11 @@ fn again() -> Result<ExitCode> {
 fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
     let checkpoint = args.out.join("checkpoint.safetensors");
-    let device = crate::device()?;
+    let (device, peers) = join()?;
+    recipe.precision.validate(&device)?;
     let sources = Sources { folder: args.weights.clone(), vgg: args.vgg.clone() };
     let teacher = args.teacher.as_deref().map(Finished::load).transpose()?;
-    let mut run = match (args.resume, checkpoint.exists()) {
+    let run = match (args.resume, checkpoint.exists()) {
         (true, _) => {
             let run = Run::load(&checkpoint, teacher.as_ref(), &sources, &device)?;
             if run.recipe != recipe {
@@ -75,6 +83,7 @@ fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCo
         }
         (false, false) => Run::new(recipe, start, teacher.as_ref(), &sources, &device)?,
     };
+    let mut run = run.joined(peers)?;
     let degradation: Degradation = run.recipe.degradation.parse()?;
     let read = |folder: &Path, patch| {
         run.scales()
@@ -83,16 +92,33 @@ fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCo
             .collect::<Result<Vec<_>>>()
     };
     let data = read(&args.photographs, run.recipe.patch)?;
-    let validation = args.validation.as_deref().map(|folder| read(folder, 8)).transpose()?;
+    let first = run.peers.rank() == 0;
+    let validation = args.validation.as_deref().filter(|_| first).map(|folder| read(folder, 8)).transpose()?;
     let lpips = match &args.weights {
         Some(folder) if Lpips::at_hand(folder) => Some(Lpips::open(folder, &device)?),
         _ => None,
     };
-    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side.into() };
+    let workers = args.ranks.workers(&device);
+    let rhythm = Rhythm { measure: args.measure, photographs: args.judged, side: args.judged_side.into(), workers };
+    if !first {
+        teach(&mut run, &data, None, rhythm, &mut Silent)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut reporter = Reporter::new(args, &checkpoint, &run)?;
     let validation = validation.as_deref().map(|photographs| (photographs, lpips.as_ref()));
     teach(&mut run, &data, validation, rhythm, &mut reporter)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ranks after the first have to say.
+struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _step: u64, _costs: &BTreeMap<&'static str, f64>) {}
+
+    fn measured(&mut self, _run: &Run, _samples: Vec<Sample>) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 /// Tells how the run goes, and saves it.

@@ -14,6 +14,7 @@ mod export;
 mod model;
 mod mos;
 mod quantise;
+mod ranks;
 mod recipes;
 mod train;
 

@@ -1,12 +1,12 @@
 //! `upres-host train`: trains a generator on a folder of photographs.
 
+use crate::ranks::{Ranks, join};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use upres::error::{Error, Result};
 use upres::host::chain::Chain;
-use upres::host::chain_loss::Precision;
 use upres::host::checkpoint::{Point, Recipe, Run};
 use upres::host::dataset::{Dataset, SCORED_SIDE};
 use upres::host::degrade::Degradation;
@@ -14,6 +14,7 @@ use upres::host::events::{self, Events};
 use upres::host::loss::Loss;
 use upres::host::net::{Block, Net, Shape};
 use upres::host::optimise::Schedule;
+use upres::host::precision::Precision;
 use upres::host::random::Random;
 use upres::host::run_page;
 use upres::host::train::{Observer, Rhythm, alive, train};
@@ -65,9 +66,10 @@ pub(crate) struct Args {
     /// What an error costs: l1, or l2 for the last steps of a run
     #[arg(long, default_value = "l1", value_parser = parse_loss)]
     loss: Loss,
-    /// What activations are held in: f32, or bf16 on a CPU with AMX, several times as fast
-    #[arg(long, default_value = "f32", value_parser = parse_precision)]
-    precision: Precision,
+    /// What activations are held in: f32, or bf16 on an NVIDIA GPU or a CPU with AMX (there not by recipe), several times as
+    /// fast. Without it f32, or what the recipe says
+    #[arg(long, value_parser = parse_precision)]
+    pub(crate) precision: Option<Precision>,
     /// Weights to start from; they decide scale, channels, and blocks
     #[arg(long, visible_alias = "from", value_name = "WEIGHTS.safetensors", conflicts_with_all = ["scale", "channels", "blocks"])]
     pub(crate) start: Option<PathBuf>,
@@ -83,13 +85,12 @@ pub(crate) struct Args {
     /// Continue from the checkpoint in the output folder
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Threads; 0 takes every core
-    #[arg(long, default_value_t = 0)]
-    pub(crate) threads: usize,
+    #[command(flatten)]
+    pub(crate) ranks: Ranks,
     /// Follow a named recipe or a file of TOML, which decides everything but what stands below: edge-gan, srgan-vgg22, esrgan ...
     #[arg(long, value_name = "NAME|FILE.toml", help_heading = "By recipe", conflicts_with_all = [
         "scale", "channels", "blocks", "block", "degradation", "patch", "batch", "steps", "rate", "schedule", "warm_up", "loss",
-        "precision", "decay", "seed",
+        "decay", "seed",
     ])]
     recipe: Option<String>,
     /// Override a value of the recipe; may be given again
@@ -140,10 +141,6 @@ impl Args {
             shape = Shape { block: self.block, ..Shape::of(chain) };
         }
         shape.validate()?;
-        self.precision.validate()?;
-        if cfg!(feature = "cuda") && self.precision == Precision::Bf16 {
-            return Err(Error::usage("bf16 is for the CPU").fix("train in f32 on the GPU"));
-        }
         if !(8..=512).contains(&self.patch) || !(1..=4096).contains(&self.batch) {
             return Err(
                 Error::usage("patch or batch is out of range").fix("use a patch of 8 to 512 and a batch of 1 to 4096")
@@ -162,7 +159,7 @@ impl Args {
             schedule: self.schedule,
             warm_up: self.warm_up,
             loss: self.loss,
-            precision: self.precision,
+            precision: self.precision.unwrap_or_default(),
             start: self.start.as_ref().map(|path| digest(path)).transpose()?,
             decay: self.decay,
             seed: self.seed,
@@ -183,7 +180,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return crate::by_recipe::run(args, name);
     }
     let (recipe, start) = args.recipe()?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
+    if args.ranks.are_to_start() {
+        return args.ranks.launch(recipe.batch);
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.ranks.threads()).build();
     let pool = pool.map_err(|e| Error::internal("the threads cannot be started").caused_by(e))?;
     // The whole loop lives in the pool: no step waits for another thread to wake.
     pool.install(|| learn(args, recipe, start))
@@ -192,13 +192,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.out).map_err(|e| Error::io("cannot make the folder", &args.out, e))?;
     let checkpoint = args.out.join("checkpoint.safetensors");
-    let device = crate::device()?;
+    let (device, peers) = join()?;
+    recipe.precision.validate_chain(&device)?;
     let began = Instant::now();
     let data = Dataset::read(&args.photographs, recipe.shape.scale, args.patch, args.degradation)?;
-    let validation = args.validation.as_ref();
+    let validation = args.validation.as_ref().filter(|_| peers.rank() == 0);
     let validation =
         validation.map(|v| Dataset::read(v, recipe.shape.scale, SCORED_SIDE, args.degradation)).transpose()?;
-    let mut run = match (args.resume, start) {
+    let run = match (args.resume, start) {
         (true, _) => Run::load(&checkpoint, &device)?,
         (false, _) if checkpoint.exists() => {
             return Err(Error::usage(format!("{} holds a run already", args.out.display()))
@@ -219,6 +220,12 @@ fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> 
             Error::usage("the checkpoint was made with other options").fix("give the same ones, or another folder")
         );
     }
+    let mut run = run.joined(peers)?;
+    let rhythm = Rhythm { measure: args.measure };
+    if run.peers.rank() > 0 {
+        train(&mut run, &data, None, rhythm, &mut Silent)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if !args.json {
         let shape = run.net.merge()?;
         eprintln!(
@@ -230,8 +237,21 @@ fn learn(args: &Args, recipe: Recipe, start: Option<Chain>) -> Result<ExitCode> 
         );
     }
     let mut reporter = Reporter::new(args, &checkpoint, &run)?;
-    train(&mut run, &data, validation.as_ref(), Rhythm { measure: args.measure }, &mut reporter)?;
+    train(&mut run, &data, validation.as_ref(), rhythm, &mut reporter)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ranks after the first have to say.
+struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _step: u64, _loss: f64) {}
+
+    fn alarm(&mut self, _what: &str) {}
+
+    fn measured(&mut self, _run: &Run) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 /// Tells how the run goes, and saves it.

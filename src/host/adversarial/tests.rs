@@ -5,7 +5,7 @@
 use super::*;
 use crate::host::graph::Weights;
 use crate::host::papers;
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 /// Expected values by numpy:
 /// ```python
@@ -87,4 +87,21 @@ fn the_penalty_alone() {
     }
     // Where a small step takes a unit over its kink, the slope of its input jumps, and with it the penalty.
     assert!(checked > 8 && 5 * agreed >= 4 * checked, "{agreed} of {checked}");
+    // In f64 run the operators composed of candle's, as on a GPU.
+    let wide = |tensor: &Tensor| tensor.to_dtype(DType::F64).unwrap();
+    let vars: Vec<Var> = weights.tensors().iter().map(|t| Var::from_tensor(&wide(t)).unwrap()).collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+    let cost = penalty(&graph, &tensors, &wide(&real), &wide(&fake), &mut Random::new(5)).unwrap();
+    let composed = cost.backward().unwrap();
+    let numbers = |t: &Tensor| t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let mut seen = 0;
+    for (tensor, var) in weights.tensors().iter().zip(&vars) {
+        let (Some(ours), Some(theirs)) = (gradients.get(tensor), composed.get(var)) else { continue };
+        let (ours, theirs) = (numbers(ours), numbers(theirs));
+        let length = ours.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+        assert!(off < 1e-3 * length + 1e-4, "{off} {length}");
+        seen += usize::from(length > 1e-2);
+    }
+    assert!(seen > 2, "{seen}");
 }

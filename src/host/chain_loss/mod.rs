@@ -4,15 +4,14 @@
 //! the mean cost of `chain(input) − target`. Its gradient is computed on the way, since training always asks for it; candle's
 //! autograd takes it on from there, into the branches that the kernels were merged from.
 
-use crate::error::Error;
 use crate::host::dataset::Batch;
 use crate::host::eager::{eager, over_images};
 use crate::host::loss::Loss;
+use crate::host::precision::Precision;
 use crate::kernel::Level;
 use crate::kernel::bf16::Tiles;
 use crate::kernel::conv::{Conv, Packed, Sheet};
 use candle_core::{Result, Tensor, bail};
-use serde::{Deserialize, Serialize};
 
 mod bf16;
 
@@ -24,27 +23,6 @@ struct ChainLoss {
     batch: Batch,
     patch: usize,
     loss: Loss,
-}
-
-/// What activations, kernels and deltas are held in while training. Weights, sums and gradients are f32 throughout.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 24 bits of mantissa.
-    #[default]
-    F32,
-    /// 8 bits of mantissa: several times as fast on CPUs with AMX, and refused elsewhere.
-    Bf16,
-}
-
-impl Precision {
-    /// Checks that this machine is fast at it.
-    pub fn validate(self) -> crate::error::Result<()> {
-        if self == Self::Bf16 && Tiles::fast().is_none() {
-            return Err(Error::usage("this machine has no AMX, and bf16 would be slow on it").fix("use f32"));
-        }
-        Ok(())
-    }
 }
 
 /// The mean `loss` of the chain on `batch` (patches of `patch × patch`), ReLU after every layer but the last.

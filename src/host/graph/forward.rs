@@ -2,7 +2,7 @@
 
 use super::{Activation, EPSILON, Graph, Op, Padding, Value, Weight, patches};
 use crate::host::ops;
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 
 /// How a network is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,8 @@ impl Pass {
 
 impl Graph {
     /// Runs the network on `x` `[batch, inputs, height, width]` as far as `wanted` needs it. Gradients flow into those of
-    /// `weights` (one a parameter, in order) and into x where candle tracks them.
+    /// `weights` (one a parameter, in order) and into x where candle tracks them. It computes with what x is held in: weights
+    /// are cast, batch normalisation stays f32, and what is wanted is f32.
     ///
     /// # Errors
     /// Where shapes do not fit or the device fails.
@@ -50,7 +51,8 @@ impl Graph {
         let needed = self.needed(wanted);
         let mut run = Run {
             graph: self,
-            weights,
+            exact: weights,
+            weights: weights.iter().map(|weight| weight.to_dtype(x.dtype())).collect::<Result<_>>()?,
             mode,
             uses: self.uses(wanted, &needed),
             values: vec![None; self.nodes.len()],
@@ -63,7 +65,7 @@ impl Graph {
                 run.values[index] = Some(run.compute(index)?);
             }
         }
-        let values = wanted.iter().map(|&value| run.value(value)).collect::<Result<_>>()?;
+        let values = wanted.iter().map(|&value| run.value(value)?.to_dtype(DType::F32)).collect::<Result<_>>()?;
         Ok(Pass { values, statistics: run.statistics })
     }
 
@@ -78,7 +80,10 @@ impl Graph {
 
 struct Run<'a> {
     graph: &'a Graph,
-    weights: &'a [Tensor],
+    /// As they are learned.
+    exact: &'a [Tensor],
+    /// As they are computed with.
+    weights: Vec<Tensor>,
     mode: Mode,
     uses: Vec<usize>,
     values: Vec<Option<Tensor>>,
@@ -177,8 +182,10 @@ impl Run<'_> {
 
     fn normalise(&mut self, x: &Tensor, [scale, shift, mean, variance]: [Weight; 4]) -> Result<Tensor> {
         let across = |weight: &Tensor| weight.reshape((1, (), 1, 1));
+        let (dtype, x) = (x.dtype(), x.to_dtype(DType::F32)?);
+        let exact = |weight: Weight| &self.exact[weight.0];
         let (centre, spread) = match self.mode {
-            Mode::Judging => (self.weight(mean).clone(), self.weight(variance).clone()),
+            Mode::Judging => (exact(mean).clone(), exact(variance).clone()),
             Mode::Training | Mode::Twice => {
                 let samples = x.transpose(0, 1)?.flatten_from(1)?;
                 let count = samples.dim(1)? as f64;
@@ -191,15 +198,15 @@ impl Run<'_> {
                 (centre, spread)
             }
         };
-        let factor = (self.weight(scale) / (spread + EPSILON)?.sqrt()?)?;
-        let offset = (self.weight(shift) - (centre * &factor)?)?;
-        x.broadcast_mul(&across(&factor)?)?.broadcast_add(&across(&offset)?)
+        let factor = (exact(scale) / (spread + EPSILON)?.sqrt()?)?;
+        let offset = (exact(shift) - (centre * &factor)?)?;
+        x.broadcast_mul(&across(&factor)?)?.broadcast_add(&across(&offset)?)?.to_dtype(dtype)
     }
 
     fn activate(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         match activation {
             Activation::Relu => x.relu(),
-            Activation::Leaky(slope) => x.maximum(&(x * f64::from(slope))?),
+            Activation::Leaky(slope) => ops::leaky(x, slope),
             Activation::Prelu(slopes) => ops::prelu(x, self.weight(slopes)),
             // 1 / (1 + e^−x) in a form that candle goes back through.
             Activation::Sigmoid => (x.neg()?.exp()? + 1.0)?.recip(),

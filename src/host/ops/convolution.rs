@@ -4,10 +4,11 @@
 //! candle's own convolution gathers im2col and zeroes pages for longer than it multiplies; this one runs the kernels of
 //! [`crate::kernel::conv`] over a batch and leaves out gradients that nobody needs: of a picture, or of frozen weights.
 
-use super::storage::{samples, with_samples};
+use super::storage::{ours, samples, with_samples};
+use super::unfold::{Patches, convolve_twice};
 use crate::kernel::Level;
 use crate::kernel::conv::{Conv, Packed, Sheet};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// `y = conv(x, w) + b`; with a slope s then `y` where y is positive and `s · y` elsewhere.
@@ -28,19 +29,64 @@ pub fn convolve(x: &Tensor, weight: &Tensor, bias: &Tensor, slope: Option<f32>) 
     if slope.is_some_and(|slope| slope < 0.0) {
         bail!("a slope of {slope:?} cannot be undone from the result");
     }
-    if x.device().is_cpu() {
+    if ours(x) {
         return x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Convolution { slope });
     }
-    #[cfg(feature = "cuda")]
-    let y = crate::kernel::cuda::convolve(x, weight, 1, weight.dim(2)? / 2)?;
-    #[cfg(not(feature = "cuda"))]
-    let y = x.conv2d(weight, weight.dim(2)? / 2, 1, 1, 1)?;
-    let y = y.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
+    let side = weight.dim(2)?;
+    composed(x, weight, bias, Patches { side, stride: 1, padding: side / 2 }, slope)
+}
+
+/// The same of any patches, by cuDNN on an NVIDIA GPU. Elsewhere patches laid out are multiplied, in f32: candle's own
+/// convolution knows no bf16 on the CPU, and goes back wrongly through strides where a map is not square.
+pub(super) fn composed(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    patches: Patches,
+    slope: Option<f32>,
+) -> Result<Tensor> {
+    let y = if let Some(y) = by_cudnn(x, weight, patches) {
+        y?.broadcast_add(&bias.reshape((1, (), 1, 1))?)?
+    } else {
+        let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
+        convolve_twice(&wide(x)?, &wide(weight)?, &wide(bias)?, patches)?.to_dtype(x.dtype())?
+    };
     match slope {
         None => Ok(y),
         Some(0.0) => y.relu(),
-        Some(slope) => y.maximum(&(&y * f64::from(slope))?),
+        Some(slope) => sloped(&y, slope),
     }
+}
+
+/// The convolution without its bias, where there is an NVIDIA GPU.
+#[cfg(feature = "cuda")]
+fn by_cudnn(x: &Tensor, weight: &Tensor, patches: Patches) -> Option<Result<Tensor>> {
+    let cuda = x.device().is_cuda();
+    cuda.then(|| crate::kernel::cuda::convolve(x, weight, patches.stride, patches.padding))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn by_cudnn(_x: &Tensor, _weight: &Tensor, _patches: Patches) -> Option<Result<Tensor>> {
+    None
+}
+
+/// 1 where `x` is positive, 0 elsewhere, of x's own type; untracked.
+pub(super) fn positive(x: &Tensor) -> Result<Tensor> {
+    x.detach().relu()?.sign()
+}
+
+/// `x` where it is positive and `slope · x` elsewhere, for slopes of 0 to 1.
+///
+/// # Errors
+/// Where the device fails.
+pub fn leaky(x: &Tensor, slope: f32) -> Result<Tensor> {
+    if ours(x) { x.maximum(&(x * f64::from(slope))?) } else { sloped(x, slope) }
+}
+
+/// The same by one product, of which candle takes the way back in one pass; of a maximum it takes eight.
+pub(super) fn sloped(x: &Tensor, slope: f32) -> Result<Tensor> {
+    let (positive, slope) = (positive(x)?, f64::from(slope));
+    x * (positive.affine(-slope, slope)? + positive)?
 }
 
 struct Dims {

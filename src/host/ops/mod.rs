@@ -11,7 +11,7 @@ mod storage;
 mod unfold;
 mod unit_distance;
 
-pub use convolution::convolve;
+pub use convolution::{convolve, leaky};
 pub use enlarge::{Bicubic, nearest, shuffle};
 pub use pool::{Window, max_pool};
 pub use prelu::prelu;

@@ -1,6 +1,6 @@
 //! Max pooling with its right gradient.
 
-use super::storage::{samples, with_samples};
+use super::storage::{ours, samples, with_samples};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -44,10 +44,12 @@ impl Window {
 pub fn max_pool(x: &Tensor, window: Window) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
     window.validate(height, width)?;
-    if x.device().is_cpu() {
-        return x.contiguous()?.apply_op1(MaxPool(window));
-    }
-    // Elsewhere as the maximum of shifted pictures, which candle goes back through rightly.
+    if ours(x) { x.contiguous()?.apply_op1(MaxPool(window)) } else { composed(x, window) }
+}
+
+/// The maximum of shifted pictures, which candle goes back through rightly; equals share the gradient.
+pub(super) fn composed(x: &Tensor, window: Window) -> Result<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
     let lines = |extent: usize, offset: usize| {
         let line = |n: usize| (n * window.stride + offset).min(extent - 1) as u32;
         Tensor::from_iter((0..window.count(extent)).map(line), x.device())

@@ -1,6 +1,7 @@
 //! The parametric ReLU in one pass each way; candle's own takes many.
 
-use super::storage::{samples, with_samples};
+use super::convolution::positive;
+use super::storage::{ours, samples, with_samples};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -12,11 +13,15 @@ struct Prelu;
 /// # Errors
 /// Where the slopes are not one a channel, or the device fails.
 pub fn prelu(x: &Tensor, slopes: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        return x.contiguous()?.apply_op2(&slopes.contiguous()?, Prelu);
-    }
-    let slopes = slopes.reshape((1, (), 1, 1))?;
-    x.relu()? - x.neg()?.relu()?.broadcast_mul(&slopes)?
+    if ours(x) { x.contiguous()?.apply_op2(&slopes.contiguous()?, Prelu) } else { composed(x, slopes) }
+}
+
+/// The same of candle's operators.
+pub(super) fn composed(x: &Tensor, slopes: &Tensor) -> Result<Tensor> {
+    extents(x.shape(), slopes.shape())?;
+    let positive = positive(x)?;
+    let rest = (x * positive.affine(-1.0, 1.0)?)?;
+    (x * positive)? + rest.broadcast_mul(&slopes.reshape((1, (), 1, 1))?)?
 }
 
 /// Samples of a map, and the number of channels.

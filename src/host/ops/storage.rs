@@ -1,6 +1,11 @@
 //! The samples behind candle's tensors on the CPU.
 
-use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
+
+/// Whether our own operators take `x`; what they do not take is composed of candle's.
+pub(super) fn ours(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
 
 /// The samples of a contiguous f32 tensor.
 pub(super) fn samples<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {

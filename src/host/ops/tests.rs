@@ -64,6 +64,77 @@ fn gradients_equal_differences() {
     }
 }
 
+/// Holds what is composed of candle's operators, which runs where ours do not, to ours: result and gradients.
+fn same(
+    what: &str,
+    operands: &[Tensor],
+    ours: impl Fn(&[Tensor]) -> Result<Tensor>,
+    theirs: impl Fn(&[Tensor]) -> Result<Tensor>,
+) {
+    let run = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>| {
+        let vars: Vec<Var> = operands.iter().map(|t| Var::from_tensor(t).unwrap()).collect();
+        let made = f(&vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
+        let probe = noise(&mut Random::new(77), made.dims());
+        let gradients = (&made * probe).unwrap().sum_all().unwrap().backward().unwrap();
+        let mut all = vec![values(&made)];
+        all.extend(vars.iter().map(|var| values(gradients.get(var).unwrap())));
+        all
+    };
+    for (part, (a, b)) in run(&ours).iter().zip(run(&theirs)).enumerate() {
+        let far = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(a.len() == b.len() && far < 1e-4, "{what}, part {part}: {far}");
+    }
+}
+
+#[test]
+fn composed_operators_equal_ours() {
+    let random = &mut Random::new(12);
+    let (x, b) = (noise(random, &[2, 3, 11, 8]), noise(random, &[4]));
+    let one = std::slice::from_ref(&x);
+    for (side, stride, padding) in [(3, 1, 1), (3, 2, 1), (3, 2, 0), (4, 2, 1), (1, 2, 0), (5, 3, 2)] {
+        let patches = Patches { side, stride, padding };
+        let operands = [x.clone(), noise(random, &[4, 3, side, side]), b.clone()];
+        for slope in [None, Some(0.0), Some(0.2)] {
+            let ours = |t: &[Tensor]| convolve_patches(&t[0], &t[1], &t[2], patches, slope);
+            same("convolution", &operands, ours, |t| convolution::composed(&t[0], &t[1], &t[2], patches, slope));
+        }
+        same("unfold", one, |t| unfold(&t[0], patches), |t| unfold::composed(&t[0], patches));
+    }
+    same("leaky", one, |t| leaky(&t[0], 0.2), |t| convolution::sloped(&t[0], 0.2));
+    same("prelu", &[x.clone(), noise(random, &[3])], |t| prelu(&t[0], &t[1]), |t| prelu::composed(&t[0], &t[1]));
+    for window in [Window { side: 2, stride: 2, ceil: false }, Window { side: 3, stride: 2, ceil: true }] {
+        same("max_pool", one, |t| max_pool(&t[0], window), |t| pool::composed(&t[0], window));
+    }
+    let (other, weights) = (noise(random, &[2, 3, 11, 8]), [0.5, 2.0, 1.0]);
+    let distance = |t: &[Tensor]| unit_distance(&t[0], &other, &weights);
+    same("unit_distance", one, distance, |t| unit_distance::composed(&t[0], &other, &weights));
+}
+
+/// On the CPU what is held in bf16 is computed by candle's operators, for tests.
+#[test]
+fn bf16_is_f32_rounded() {
+    let random = &mut Random::new(13);
+    let x = noise(random, &[2, 3, 11, 8]);
+    let held = x.to_dtype(candle_core::DType::BF16).unwrap();
+    let (w, b) = (noise(random, &[4, 3, 3, 3]), noise(random, &[4]));
+    let cast = |tensor: &Tensor| tensor.to_dtype(candle_core::DType::BF16).unwrap();
+    let pairs = [
+        (convolve(&x, &w, &b, Some(0.2)), convolve(&held, &cast(&w), &cast(&b), Some(0.2))),
+        (prelu(&x, &b.narrow(0, 0, 3).unwrap()), prelu(&held, &cast(&b.narrow(0, 0, 3).unwrap()))),
+        (
+            max_pool(&x, Window { side: 3, stride: 2, ceil: true }),
+            max_pool(&held, Window { side: 3, stride: 2, ceil: true }),
+        ),
+        (leaky(&x, 0.2), leaky(&held, 0.2)),
+    ];
+    for (exact, coarse) in pairs {
+        let (exact, coarse) = (exact.unwrap(), coarse.unwrap());
+        assert_eq!(coarse.dtype(), candle_core::DType::BF16);
+        let coarse = values(&coarse.to_dtype(candle_core::DType::F32).unwrap());
+        assert!(values(&exact).iter().zip(coarse).all(|(a, b)| (a - b).abs() < 0.05 + 0.02 * a.abs()));
+    }
+}
+
 /// The samples of a pooled picture are distinct and far apart, so that a small step changes no maximum.
 #[test]
 fn pooling_hands_its_gradient_to_the_greatest() {

@@ -1,8 +1,8 @@
 //! Convolutions of any stride and padding: patches laid side by side, then one matrix product that candle differentiates as
 //! often as it is asked to.
 
-use super::convolution::convolve;
-use super::storage::{samples, with_samples};
+use super::convolution::{self, convolve};
+use super::storage::{ours, samples, with_samples};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -38,22 +38,18 @@ pub fn convolve_patches(
     patches: Patches,
     slope: Option<f32>,
 ) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        // Patches laid out are channels of a picture that a 1×1 kernel convolves.
-        let (outputs, inputs, side, _) = weight.dims4()?;
-        let (batch, channels, height, width) = x.dims4()?;
-        let (rows, columns) = Extents { patches, channels, height, width }.counts()?;
-        let laid = unfold(x, patches)?.reshape((batch, channels * side * side, rows, columns))?;
-        return convolve(&laid, &weight.reshape((outputs, inputs * side * side, 1, 1))?, bias, slope);
+    let (batch, channels, height, width) = x.dims4()?;
+    let (rows, columns) = Extents { patches, channels, height, width }.counts()?;
+    if !ours(x) {
+        return convolution::composed(x, weight, bias, patches, slope);
     }
-    let y = convolve_twice(x, weight, bias, patches)?;
-    match slope {
-        None => Ok(y),
-        Some(slope) => y.maximum(&(&y * f64::from(slope))?),
-    }
+    // Patches laid out are channels of a picture that a 1×1 kernel convolves.
+    let (outputs, inputs, side, _) = weight.dims4()?;
+    let laid = unfold(x, patches)?.reshape((batch, channels * side * side, rows, columns))?;
+    convolve(&laid, &weight.reshape((outputs, inputs * side * side, 1, 1))?, bias, slope)
 }
 
-/// The same without slope, and differentiable twice on the CPU.
+/// The same without slope, and differentiable twice: cuDNN is not, nor are other operators of our own.
 ///
 /// # Errors
 /// Where shapes do not fit or the device fails.
@@ -61,13 +57,6 @@ pub fn convolve_twice(x: &Tensor, weight: &Tensor, bias: &Tensor, patches: Patch
     let (batch, channels, height, width) = x.dims4()?;
     let outputs = weight.dim(0)?;
     let bias = bias.reshape((1, (), 1, 1))?;
-    if !x.device().is_cpu() {
-        #[cfg(feature = "cuda")]
-        let y = crate::kernel::cuda::convolve(x, weight, patches.stride, patches.padding)?;
-        #[cfg(not(feature = "cuda"))]
-        let y = x.conv2d(weight, patches.padding, patches.stride, 1, 1)?;
-        return y.broadcast_add(&bias);
-    }
     let (rows, columns) = Extents { patches, channels, height, width }.counts()?;
     let laid = unfold(x, patches)?;
     let y = weight.reshape((1, outputs, ()))?.broadcast_matmul(&laid)?;
@@ -79,12 +68,16 @@ pub fn convolve_twice(x: &Tensor, weight: &Tensor, bias: &Tensor, patches: Patch
 /// # Errors
 /// Where patches do not fit or the device fails.
 pub fn unfold(x: &Tensor, patches: Patches) -> Result<Tensor> {
-    let (batch, channels, height, width) = x.dims4()?;
+    let (_, channels, height, width) = x.dims4()?;
     let extents = Extents { patches, channels, height, width };
-    let (rows, columns) = extents.counts()?;
-    if x.device().is_cpu() {
-        return x.contiguous()?.apply_op1(Unfold(extents));
-    }
+    extents.counts()?;
+    if ours(x) { x.contiguous()?.apply_op1(Unfold(extents)) } else { composed(x, patches) }
+}
+
+/// The same of candle's operators.
+pub(super) fn composed(x: &Tensor, patches: Patches) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    let (rows, columns) = Extents { patches, channels, height, width }.counts()?;
     let Patches { side, stride, padding } = patches;
     let x = x.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
     let lines =
@@ -106,9 +99,6 @@ pub fn unfold(x: &Tensor, patches: Patches) -> Result<Tensor> {
 pub fn depthwise(x: &Tensor, weight: &Tensor, bias: &Tensor, patches: Patches) -> Result<Tensor> {
     let (batch, channels, height, width) = x.dims4()?;
     let bias = bias.reshape((1, (), 1, 1))?;
-    if !x.device().is_cpu() {
-        return x.conv2d(weight, patches.padding, patches.stride, 1, channels)?.broadcast_add(&bias);
-    }
     let (rows, columns) = Extents { patches, channels, height, width }.counts()?;
     let laid = unfold(x, patches)?;
     let laid = laid.reshape((batch, channels, patches.side * patches.side, rows * columns))?;

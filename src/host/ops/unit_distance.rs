@@ -1,6 +1,6 @@
 //! The distance of two stacks of features whose pixels count by direction alone: one layer of LPIPS, in one pass each way.
 
-use super::storage::{samples, with_samples};
+use super::storage::{ours, samples, with_samples};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -22,9 +22,15 @@ pub fn unit_distance(a: &Tensor, b: &Tensor, weights: &[f32]) -> Result<Tensor> 
     if a.shape() != b.shape() || weights.len() != channels {
         bail!("features of {:?} and {:?} with {} weights", a.shape(), b.shape(), weights.len());
     }
-    if a.device().is_cpu() {
+    if ours(a) {
         return a.contiguous()?.apply_op2(&b.contiguous()?, UnitDistance { weights: weights.to_vec() });
     }
+    composed(a, b, weights)
+}
+
+/// The same of candle's operators.
+pub(super) fn composed(a: &Tensor, b: &Tensor, weights: &[f32]) -> Result<Tensor> {
+    let (_, channels, _, _) = a.dims4()?;
     let unit = |x: &Tensor| x.broadcast_div(&(x.sqr()?.sum_keepdim(1)? + f64::from(LEAST))?.sqrt()?);
     let weights = Tensor::from_slice(weights, (1, channels, 1, 1), a.device())?;
     let pixels = (a.elem_count() / channels.max(1)) as f64;

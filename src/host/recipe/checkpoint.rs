@@ -217,19 +217,24 @@ impl Run {
     /// # Errors
     /// Where the disk or the device fails.
     pub fn save(&self, path: &Path) -> Result<()> {
+        crate::atomic::write(path, &self.bytes(&self.history)?)
+    }
+
+    /// The bytes of its checkpoint with that history; the rest is all that the next step depends on.
+    pub(super) fn bytes(&self, history: &[Point]) -> Result<Vec<u8>> {
         let mut table = BTreeMap::new();
         for (kind, learner) in learners(self) {
             let weights = learner.weights.table()?;
             table.extend(weights.iter().map(|(name, values)| (format!("{kind}.{name}"), bytes(values))));
-            for (name, parts) in learner.weights.names().zip(&learner.adam.state) {
+            for (name, parts) in learner.weights.names().zip(&learner.adam.state()?) {
                 // A discriminator has no average.
                 let parts = PARTS.iter().zip(parts).filter(|(part, _)| kind == "generator" || **part != "average");
                 table.extend(parts.map(|(part, values)| (format!("{part}.{kind}.{name}"), bytes(values))));
             }
         }
         let updates = [self.learner.adam.step, self.adversary.as_ref().map_or(0, |learner| learner.adam.step)];
-        let state = State { recipe: self.recipe.clone(), step: self.step, updates, history: self.history.clone() };
-        crate::atomic::write(path, &file_of(&table, RUN, &state)?)
+        let state = State { recipe: self.recipe.clone(), step: self.step, updates, history: history.to_vec() };
+        file_of(&table, RUN, &state)
     }
 
     /// Reads a run that [`Run::save`] wrote; `teacher` and `sources` as for [`Run::new`].
@@ -258,13 +263,13 @@ fn restore(learner: &mut Learner, kind: &str, table: &Table, updates: u64) -> Re
     let prefix = format!("{kind}.");
     let own = table.iter().filter_map(|(name, values)| Some((name.strip_prefix(&prefix)?.to_string(), values.clone())));
     learner.weights.fill(&own.collect())?;
-    for (name, parts) in learner.weights.names().zip(&mut learner.adam.state) {
+    let mut state = learner.adam.state()?;
+    for (name, parts) in learner.weights.names().zip(&mut state) {
         for (part, values) in PARTS.iter().zip(parts).filter(|(part, _)| kind == "generator" || **part != "average") {
             let full = format!("{part}.{kind}.{name}");
             let read = table.get(&full).filter(|read| read.len() == values.len());
             values.clone_from(read.ok_or_else(|| Error::input(format!("tensor '{full}' is missing or cut")))?);
         }
     }
-    learner.adam.step = updates;
-    Ok(())
+    learner.adam.restore(state, updates)
 }

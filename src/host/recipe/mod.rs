@@ -11,10 +11,12 @@ use crate::host::loss::Loss;
 use crate::host::lpips::Lpips;
 use crate::host::optimise::Schedule;
 use crate::host::papers::{self, Choice};
+use crate::host::precision::Precision;
 use crate::host::trunk::Kind;
 use serde::{Deserialize, Serialize};
 
 mod checkpoint;
+mod encounter;
 mod named;
 mod objective;
 mod picture;
@@ -49,6 +51,9 @@ pub struct Recipe {
     /// Decay of the moving average of the generator's weights.
     #[serde(default = "decay")]
     pub decay: f64,
+    /// What the networks compute with while they learn.
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// Digest of the weights that the run started from; fresh ones where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,

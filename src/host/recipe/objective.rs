@@ -64,14 +64,19 @@ impl Objective {
     /// # Errors
     /// A usage error where one is not at hand; those of [`Trunk::open`].
     pub fn open(recipe: &Recipe, sources: &Sources, device: &Device) -> Result<Self> {
-        let lpips = if recipe.loss.lpips > 0.0 { Some(Lpips::open(sources.lpips()?, device)?) } else { None };
+        let lpips = if recipe.loss.lpips > 0.0 {
+            Some(Lpips::open(sources.lpips()?, device)?.in_precision(recipe.precision))
+        } else {
+            None
+        };
         let mut views: Vec<(Kind, View)> = Vec::new();
         for features in &recipe.loss.features {
             let known = views.iter().position(|(kind, _)| *kind == features.trunk);
             let place = if let Some(place) = known {
                 place
             } else {
-                let trunk = Trunk::open(features.trunk, &sources.trunk(features.trunk)?, device)?;
+                let mut trunk = Trunk::open(features.trunk, &sources.trunk(features.trunk)?, device)?;
+                trunk.precision = recipe.precision;
                 views.push((features.trunk, View { trunk, compared: Vec::new() }));
                 views.len() - 1
             };

@@ -1,18 +1,19 @@
 //! A run between two steps, and the step itself.
 
+use super::Recipe;
 use super::checkpoint::{Finished, Point};
+use super::encounter::Encounter;
 use super::objective::{Cost, Objective, Sources};
 use super::picture::Painter;
-use super::{Adversary, Recipe};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::host::adversarial::{Game, penalty};
-use crate::host::graph::{Graph, Mode, Table, Weights};
+use crate::host::graph::{Graph, Mode, Table, Weight, Weights};
 use crate::host::optimise::Adam;
 use crate::host::papers::{self, Generator, Head};
+use crate::host::peers::{Alone, Peers};
 use crate::host::photographs::Patches;
 use crate::host::random::Random;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 
 /// A network that learns.
@@ -54,6 +55,8 @@ pub struct Run {
     pub history: Vec<Point>,
     /// Steps taken.
     pub step: u64,
+    /// Who else learns the same networks.
+    pub peers: Box<dyn Peers>,
     pub(super) generator: Generator,
     pub(super) learner: Learner,
     pub(super) adversary: Option<Learner>,
@@ -79,10 +82,19 @@ impl Learner {
         Ok(Self { graph, weights, adam })
     }
 
-    /// Goes back from `cost` and takes a step.
-    fn learn(&mut self, cost: &Tensor, rate: f64) -> Result<()> {
-        let gradients = cost.backward()?;
-        self.adam.update(self.weights.variables(), &gradients, rate)
+    /// Goes back from `cost` and takes a step, with what the pass saw of the batch.
+    pub(super) fn learn(
+        &mut self,
+        cost: &Tensor,
+        seen: Vec<(Weight, Tensor)>,
+        rate: f64,
+        peers: &dyn Peers,
+    ) -> Result<()> {
+        let mut gradients = cost.backward()?;
+        peers.average(&mut gradients, self.weights.variables())?;
+        self.adam.update(self.weights.variables(), &gradients, rate)?;
+        let (statistics, seen): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        self.weights.follow(statistics.into_iter().zip(peers.mean(seen)?).collect())
     }
 }
 
@@ -122,7 +134,31 @@ impl Run {
         };
         let (adversary, objective) = (adversary.transpose()?, Objective::open(&recipe, sources, device)?);
         let device = device.clone();
-        Ok(Self { recipe, history: Vec::new(), step: 0, generator, learner, adversary, objective, teacher, device })
+        let (history, peers) = (Vec::new(), Box::new(Alone));
+        Ok(Self { recipe, history, step: 0, peers, generator, learner, adversary, objective, teacher, device })
+    }
+
+    /// The same run as one of `peers`, who all stand where it stands.
+    ///
+    /// # Errors
+    /// A usage error where they cannot share a batch; an internal error where they stand elsewhere.
+    pub fn joined(self, peers: Box<dyn Peers>) -> Result<Self> {
+        peers.share(self.recipe.batch)?;
+        let run = Self { peers, ..self };
+        run.agree()?;
+        Ok(run)
+    }
+
+    /// Checks that every rank stands where this one does.
+    ///
+    /// # Errors
+    /// An internal error where one does not.
+    pub fn agree(&self) -> Result<()> {
+        if self.peers.count() == 1 {
+            return Ok(());
+        }
+        let like = Tensor::zeros(1, DType::F32, &self.device)?;
+        self.peers.agree(&crate::session::digest(&self.bytes(&[])?), &like)
     }
 
     /// The head that step `step` trains: in turn, where there are several.
@@ -161,7 +197,7 @@ impl Run {
         let mut wanted = vec![head.value];
         wanted.extend(self.generator.supervised.iter().copied());
         wanted.extend(self.teacher.as_ref().and(self.generator.hidden));
-        let input = painter.input(&low)?;
+        let input = self.recipe.precision.cast(&painter.input(&low)?)?;
         let pass = self.learner.graph.forward(&self.learner.weights.tensors(), &input, &wanted, Mode::Training)?;
         let made = painter.picture(&pass.values[0], &low)?;
         let mut costs = Costs::new();
@@ -176,12 +212,17 @@ impl Run {
                 *costs.entry(name).or_default() += f64::from(term.to_scalar::<f32>()?);
             }
             costs.insert("loss", self.finite(&total)?);
-            self.learner.learn(&total, rate)?;
-            self.learner.weights.follow(pass.statistics)?;
+            self.learner.learn(&total, pass.statistics, rate, &*self.peers)?;
         }
         if let (Some(adversary), Some(opponent)) = (self.recipe.adversary.clone(), &mut self.adversary) {
-            let random = &mut Self::random(self.recipe.seed, (self.step << 1) | 1);
-            let seen = oppose(opponent, &adversary, &real, &made.detach(), random, (self.step, steps))?;
+            let mut random = Self::random(self.recipe.seed, (self.step << 1) | 1);
+            // One number a patch, and this rank's patches come after those of the ranks before it.
+            for _ in 0..self.peers.rank() * patches.count {
+                random.unit();
+            }
+            let encounter =
+                Encounter { adversary: &adversary, precision: self.recipe.precision, step: self.step, steps };
+            let seen = encounter.oppose(opponent, (&real, &made.detach()), &mut random, &*self.peers)?;
             costs.extend(seen);
         }
         self.step += 1;
@@ -189,7 +230,7 @@ impl Run {
     }
 
     fn finite(&self, cost: &Tensor) -> Result<f64> {
-        let cost = f64::from(cost.to_scalar::<f32>()?);
+        let cost = self.peers.mean_number(cost)?;
         if cost.is_finite() {
             return Ok(cost);
         }
@@ -238,7 +279,7 @@ impl Run {
         let own = Painter::new(master.generator.colour, Size::new(width, height), scale, &self.device)?;
         let mut wanted = vec![head.value];
         wanted.extend(master.generator.hidden);
-        let input = own.input(low)?;
+        let input = self.recipe.precision.cast(&own.input(low)?)?;
         let shown = master.generator.graph.forward(&master.weights, &input, &wanted, Mode::Judging)?.values;
         let (made, told) = (painter.picture(&values[0], low)?, own.picture(&shown[0], low)?);
         let mut costs = vec![("teacher", ((made - told)?.abs()?.mean_all()? * weights.output)?)];
@@ -255,7 +296,9 @@ impl Run {
             return Ok(Vec::new());
         };
         let weights = opponent.weights.frozen();
-        let logits = |picture: &Tensor| opponent.graph.run(&weights, picture, Mode::Training)?.first();
+        let precision = self.recipe.precision;
+        let logits =
+            |picture: &Tensor| opponent.graph.run(&weights, &precision.cast(picture)?, Mode::Training)?.first();
         let fake = logits(made)?;
         let real = if adversary.game.compares() { logits(real)? } else { fake.detach() };
         Ok(vec![("adversarial", (adversary.game.generator(&real, &fake)? * adversary.weight)?)])
@@ -267,8 +310,8 @@ impl Run {
     /// Where the device fails.
     pub fn averaged(&self) -> Result<Table> {
         let mut table = self.learner.weights.table()?;
-        for (name, [_, _, average]) in self.learner.weights.names().zip(&self.learner.adam.state) {
-            table.insert(name.to_string(), average.clone());
+        for (name, [_, _, average]) in self.learner.weights.names().zip(self.learner.adam.state()?) {
+            table.insert(name.to_string(), average);
         }
         Ok(table)
     }
@@ -300,39 +343,6 @@ impl Run {
     pub fn device(&self) -> &Device {
         &self.device
     }
-}
-
-/// One step of the discriminator.
-fn oppose(
-    opponent: &mut Learner,
-    adversary: &Adversary,
-    real: &Tensor,
-    fake: &Tensor,
-    random: &mut Random,
-    (step, steps): (u64, u64),
-) -> Result<Costs> {
-    let weights = opponent.weights.tensors();
-    let seen = opponent.graph.run(&weights, real, Mode::Training)?;
-    let made = opponent.graph.run(&weights, fake, Mode::Training)?;
-    let statistics = seen.statistics.into_iter().chain(made.statistics).collect();
-    let (of_real, of_fake) = (&seen.values[0], &made.values[0]);
-    let mut cost = adversary.game.discriminator(of_real, of_fake)?;
-    if adversary.game == Game::Wasserstein {
-        cost = (cost + (penalty(&opponent.graph, &weights, real, fake, random)? * adversary.penalty)?)?;
-    }
-    let number = |tensor: &Tensor| -> Result<f64> { Ok(f64::from(tensor.to_scalar::<f32>()?)) };
-    let costs = Costs::from([
-        ("d_loss", number(&cost)?),
-        ("d_real", number(&of_real.mean_all()?)?),
-        ("d_fake", number(&of_fake.mean_all()?)?),
-    ]);
-    if !costs["d_loss"].is_finite() {
-        return Err(Error::input(format!("the discriminator's loss is no number any more at step {}", step + 1))
-            .fix("go on from the checkpoint with a lower rate for the adversary"));
-    }
-    opponent.learn(&cost, adversary.optimiser.rate(step, steps))?;
-    opponent.weights.follow(statistics)?;
-    Ok(costs)
 }
 
 fn sum(terms: &[Cost]) -> Result<Option<Tensor>> {

@@ -1,4 +1,4 @@
-//! The loop: batches made ahead by a worker, steps, measurements.
+//! The loop: batches made ahead by workers, steps, measurements.
 
 use super::checkpoint::Point;
 use super::run::{Costs, Run};
@@ -21,6 +21,8 @@ pub struct Rhythm {
     pub photographs: usize,
     /// Low-resolution side of the middle that it takes of each.
     pub side: usize,
+    /// Batches that are made at the same time while a step is taken, at least 1. What is learned does not depend on it.
+    pub workers: usize,
 }
 
 /// A picture as the run makes it at a measurement: made and original, side by side.
@@ -59,31 +61,40 @@ pub fn teach(
     if data.len() as u64 != heads {
         return Err(Error::internal(format!("{} sets of photographs for {heads} scales", data.len())));
     }
+    let (share, workers) = (run.peers.share(batch)?, rhythm.workers.max(1));
     thread::scope(|scope| {
-        let (sender, batches) = sync_channel::<Patches>(3);
-        scope.spawn(move || {
-            for step in from..steps {
-                let patches = data[(step % heads) as usize].batch(&mut Run::random(seed, step << 1), batch, patch);
-                // The other end is gone where the loop has ended early.
-                if sender.send(patches).is_err() {
-                    return;
+        // The workers take turns, and so do their ends: batches come in the steps' order.
+        let mut ends = Vec::new();
+        for worker in 0..workers {
+            let (sender, end) = sync_channel::<Patches>(if workers == 1 { 3 } else { 1 });
+            let share = share.clone();
+            ends.push(end);
+            scope.spawn(move || {
+                for step in (from..steps).skip(worker).step_by(workers) {
+                    let random = &mut Run::random(seed, step << 1);
+                    let patches = data[(step % heads) as usize].share(random, batch, patch, share.clone());
+                    // The other end is gone where the loop has ended early.
+                    if sender.send(patches).is_err() {
+                        return;
+                    }
                 }
-            }
-        });
-        follow(run, &batches, validation, rhythm, observer)
+            });
+        }
+        follow(run, ends, validation, rhythm, observer)
     })
 }
 
 fn follow(
     run: &mut Run,
-    batches: &Receiver<Patches>,
+    ends: Vec<Receiver<Patches>>,
     validation: Option<(&[Photographs], Option<&Lpips>)>,
     rhythm: Rhythm,
     observer: &mut dyn Observer,
 ) -> Result<()> {
-    let (mut totals, mut count) = (BTreeMap::<&str, f64>::new(), 0u64);
+    let (mut totals, mut count, mut turns) = (BTreeMap::<&str, f64>::new(), 0u64, ends.iter().cycle());
     while run.step < run.recipe.steps {
-        let patches = batches.recv().map_err(|_| Error::internal("the worker that cuts batches has ended"))?;
+        let patches = turns.next().and_then(|end| end.recv().ok());
+        let patches = patches.ok_or_else(|| Error::internal("a worker that cuts batches has ended"))?;
         let costs = run.take_step(&patches)?;
         for (name, cost) in &costs {
             *totals.entry(name).or_default() += cost;
@@ -102,6 +113,7 @@ fn follow(
                 samples = seen;
             }
             run.history.push(Point { step: run.step, values });
+            run.agree()?;
             if !observer.measured(run, samples)? {
                 return Ok(());
             }

@@ -5,6 +5,7 @@
 use super::*;
 use crate::card::Colour;
 use crate::host::graph::Mode;
+use crate::host::peers::testing::together;
 use crate::host::photographs::{Patches, Photographs};
 use candle_core::Device;
 
@@ -54,7 +55,7 @@ fn new(recipe: Recipe) -> Run {
     Run::new(recipe, None, None, &Sources::default(), &Device::Cpu).unwrap()
 }
 
-const RHYTHM: Rhythm = Rhythm { measure: 1, photographs: 1, side: 16 };
+const RHYTHM: Rhythm = Rhythm { measure: 1, photographs: 1, side: 16, workers: 1 };
 
 #[test]
 fn interrupted_equals_uninterrupted_bit_for_bit() {
@@ -68,10 +69,12 @@ fn interrupted_equals_uninterrupted_bit_for_bit() {
     first.save(&file).unwrap();
     let mut second = Run::load(&file, None, &Sources::default(), &Device::Cpu).unwrap();
     assert_eq!((second.step, &second.recipe), (5, &first.recipe));
-    teach(&mut second, &data, judged, RHYTHM, &mut Stop(99)).unwrap();
+    // More workers change nothing.
+    teach(&mut second, &data, judged, Rhythm { workers: 3, ..RHYTHM }, &mut Stop(99)).unwrap();
     assert_eq!(second.history, whole.history);
     assert_eq!(second.averaged().unwrap(), whole.averaged().unwrap());
-    assert_eq!(second.adversary.unwrap().adam, whole.adversary.unwrap().adam);
+    let state = |run: Run| run.adversary.unwrap().adam.state().unwrap();
+    assert_eq!(state(second), state(whole));
     let finished = Finished::load(&file).unwrap();
     assert_eq!(finished.table, first.averaged().unwrap());
 }
@@ -228,6 +231,69 @@ fn a_luma_network_starts_its_rgb_twin() {
     other.generator.blocks = Some(1);
     let finished = new(other).finished().unwrap();
     assert!(Run::new(sketch("relativistic"), Some(&finished), None, &Sources::default(), &Device::Cpu).is_err());
+}
+
+/// Each rank learns what one learns of the whole batch.
+#[test]
+fn ranks_learn_what_one_learns_alone() {
+    let (_folder, data) = photographs();
+    for game in ["non-saturating", "none"] {
+        let mut recipe = sketch(if game == "none" { "relativistic" } else { game });
+        if game == "none" {
+            recipe.adversary = None;
+        }
+        let mut alone = new(recipe.clone());
+        teach(&mut alone, &data, None, Rhythm { measure: 4, ..RHYTHM }, &mut Silent).unwrap();
+        let ranks = together(2, |peers| {
+            let mut run = new(recipe.clone()).joined(peers).unwrap();
+            teach(&mut run, &data, None, Rhythm { measure: 4, ..RHYTHM }, &mut Silent).unwrap();
+            (run.averaged().unwrap(), run.learner.weights.table().unwrap())
+        });
+        assert_eq!(ranks[0], ranks[1]);
+        for (name, values) in alone.learner.weights.table().unwrap() {
+            let far = values.iter().zip(&ranks[0].1[&name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 2e-4, "{game} {name}: {far}");
+        }
+    }
+    let refused = together(3, |peers| new(sketch("relativistic")).joined(peers).unwrap_err().to_string());
+    assert!(refused.iter().all(|error| error.contains("a batch of 2") && error.contains("3 GPUs")), "{refused:?}");
+    let strangers = together(2, |peers| {
+        let seed = peers.rank() as u64;
+        new(Recipe { seed, ..sketch("relativistic") }).joined(peers).unwrap_err().to_string()
+    });
+    assert!(strangers.iter().all(|error| error.contains("come apart")), "{strangers:?}");
+}
+
+/// Measures nothing, shows nothing, goes on.
+struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _step: u64, _costs: &Costs) {}
+    fn measured(&mut self, _run: &Run, _samples: Vec<Sample>) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+/// On the CPU bf16 is emulated, convolution by convolution; the weights stay f32 and the losses follow f32's.
+#[test]
+fn bf16_learns_nearly_the_same() {
+    let (_folder, data) = photographs();
+    let recipe = |precision| Recipe { precision, steps: 40, ..sketch("non-saturating") };
+    let [exact, coarse] = [Precision::F32, Precision::Bf16].map(|precision| {
+        let mut run = new(recipe(precision));
+        let costs = (0..12).map(|step| run.take_step(&data[0].batch(&mut Run::random(1, step), 2, 8)).unwrap());
+        let losses: Vec<(f64, f64)> = costs.map(|costs| (costs["pixel"], costs["d_loss"])).collect();
+        (losses, run.averaged().unwrap())
+    });
+    for (n, (a, b)) in exact.0.iter().zip(&coarse.0).enumerate() {
+        assert!((a.0 - b.0).abs() < 0.05 * a.0 && (a.1 - b.1).abs() < 0.05 * a.1, "{n}: {a:?} {b:?}");
+    }
+    assert!(exact.1 != coarse.1 && coarse.1.values().flatten().all(|value| value.is_finite()));
+    let text = toml::to_string(&recipe(Precision::Bf16)).unwrap();
+    assert!(
+        text.contains("precision = \"bf16\"") && !toml::to_string(&recipe(Precision::F32)).unwrap().contains("prec")
+    );
+    assert_eq!(load("edge-gan", &["precision=bf16".into()]).unwrap().precision, Precision::Bf16);
 }
 
 #[test]
