@@ -82,9 +82,17 @@ fn a_recipe_is_followed_stopped_resumed_and_exported() {
     assert!(page.contains("d_real") && page.contains("data:image/png") && page.contains("edge"), "no page of the run");
     let again = train("6", &[]);
     assert!(again.status.code() == Some(2) && told(&again).contains("--resume"), "{}", told(&again));
-    let other = train("9", &["--resume"]);
-    assert!(other.status.code() == Some(2) && told(&other).contains("another recipe"), "{}", told(&other));
-    assert!(train("6", &["--resume"]).status.success());
+    for (steps, more, why) in [("6", &["--set", "seed=9"][..], "another recipe"), ("5", &[], "taken 6 steps already")] {
+        let other = train(steps, &[&["--resume"], more].concat());
+        assert!(other.status.code() == Some(2) && told(&other).contains(why), "{}", told(&other));
+    }
+    let longer = train("9", &["--resume", "--json"]);
+    let lines = String::from_utf8_lossy(&longer.stdout).into_owned();
+    assert!(
+        longer.status.success() && lines.lines().count() == 1 && lines.contains(r#""step":9"#),
+        "{}",
+        told(&longer)
+    );
     let (weights, file) = (out.join("last.safetensors"), folder.path().join("made.onnx"));
     let exported = host(&["export", weights.to_str().unwrap(), "-o", file.to_str().unwrap()]);
     assert!(exported.status.success(), "{}", told(&exported));

@@ -112,14 +112,17 @@ fn follow(
         let batch = batches.next(run)?;
         let loss = step(run, batch)?;
         if !loss.is_finite() {
-            return Err(Error::input(format!("the loss is no number any more at step {}", run.adam.step))
-                .fix("lower the learning rate, or lengthen its warm-up"));
+            return Err(lost("the loss is no number", run));
         }
         total += loss;
         count += 1;
         observer.step(run.adam.step, loss);
         if run.adam.step.is_multiple_of(rhythm.measure.max(1)) || run.adam.step == run.recipe.steps {
             let average = run.averaged()?.merge()?;
+            // A gradient without bound leaves such weights behind a loss that still was a number.
+            if !average.layers.iter().flat_map(|layer| layer.weight.iter().chain(&layer.bias)).all(|w| w.is_finite()) {
+                return Err(lost("the weights are no numbers", run));
+            }
             run.history.push(Point {
                 step: run.adam.step,
                 loss: (total / count as f64) as f32,
@@ -137,6 +140,11 @@ fn follow(
         }
     }
     Ok(())
+}
+
+fn lost(what: &str, run: &Run) -> Error {
+    Error::input(format!("{what} any more at step {}", run.adam.step))
+        .fix("go on from the checkpoint with a lower learning rate, or lengthen its warm-up")
 }
 
 /// One step; returns its loss.
@@ -294,6 +302,18 @@ mod tests {
         for (ours, alone) in ranks[0].layers.iter().zip(&now.net.merge().unwrap().layers) {
             assert!(ours.weight.iter().zip(&alone.weight).all(|(a, b)| (a - b).abs() < 1e-4));
         }
+    }
+
+    /// The loss of the first step was a number, and what it leaves is none: nothing may be saved.
+    #[test]
+    fn weights_that_are_no_numbers_end_the_run_before_it_is_saved() {
+        let folder = checks();
+        let data = Dataset::read(folder.path(), 2, 16, Degradation::Bicubic).unwrap();
+        let recipe = Recipe { rate: 1e300, steps: 9, warm_up: 0, patch: 16, batch: 4, ..Recipe::sketch() };
+        let mut run = Run::new(recipe, &Device::Cpu).unwrap();
+        let error = train(&mut run, &data, None, Rhythm { measure: 1 }, &mut Listener::default()).unwrap_err();
+        assert!(error.to_string().contains("the weights are no numbers any more at step 1"), "{error}");
+        assert!(run.history.is_empty());
     }
 
     #[test]

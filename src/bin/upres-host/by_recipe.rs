@@ -69,14 +69,7 @@ fn learn(args: &Args, recipe: Recipe, start: Option<&Finished>) -> Result<ExitCo
     let sources = Sources { folder: args.weights.clone(), vgg: args.vgg.clone() };
     let teacher = args.teacher.as_deref().map(Finished::load).transpose()?;
     let run = match (args.resume, checkpoint.exists()) {
-        (true, _) => {
-            let run = Run::load(&checkpoint, teacher.as_ref(), &sources, &device)?;
-            if run.recipe != recipe {
-                return Err(Error::usage("the checkpoint was made by another recipe")
-                    .fix("give the same recipe and values, or another folder"));
-            }
-            run
-        }
+        (true, _) => Run::load(&checkpoint, teacher.as_ref(), &sources, &device)?.lengthened(recipe)?,
         (false, true) => {
             return Err(Error::usage(format!("{} holds a run already", args.out.display()))
                 .fix("continue it with --resume, or give another folder"));

@@ -161,6 +161,22 @@ impl Run {
         self.peers.agree(&crate::session::digest(&self.bytes(&[])?), &like)
     }
 
+    /// The run as it goes on by `recipe`, which is its own but for the number of steps.
+    ///
+    /// # Errors
+    /// A usage error where more differs, or the run has taken more steps already.
+    pub fn lengthened(self, recipe: Recipe) -> Result<Self> {
+        if recipe != (Recipe { steps: recipe.steps, ..self.recipe.clone() }) {
+            return Err(Error::usage("the checkpoint was made by another recipe")
+                .fix("give the same recipe, values and --start (steps alone may differ), or another folder"));
+        }
+        if recipe.steps < self.step {
+            return Err(Error::usage(format!("the run has taken {} steps already", self.step))
+                .fix(format!("set steps to more than {}", self.step)));
+        }
+        Ok(Self { recipe, ..self })
+    }
+
     /// The head that step `step` trains: in turn, where there are several.
     pub fn head(&self, step: u64) -> (usize, Head) {
         let index = (step % self.generator.heads.len().max(1) as u64) as usize;
