@@ -40,24 +40,8 @@ pub struct Chain {
 impl Chain {
     /// Checks that each layer's weights fit its channels and its neighbours.
     pub fn validate(&self) -> Result<()> {
-        let mut channels = self.planes();
-        if ![1, 3].contains(&channels) {
-            return Err(Error::model(format!("{channels} planes are neither luma nor red, green and blue")));
-        }
-        for (i, layer) in self.layers.iter().enumerate() {
-            let fits = layer.inputs == channels
-                && layer.weight.len() == layer.outputs * layer.inputs * 9
-                && layer.bias.len() == layer.outputs;
-            if !fits {
-                return Err(Error::model(format!("layer {i} does not fit its neighbours")));
-            }
-            channels = layer.outputs;
-        }
-        if channels == self.planes() * self.scale * self.scale {
-            Ok(())
-        } else {
-            Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale)))
-        }
+        let layers = self.layers.iter();
+        fits(self.scale, layers.map(|l| (l.inputs, l.outputs, l.weight.len(), l.bias.len())))
     }
 
     /// Planes of a picture: what the first layer reads.
@@ -127,6 +111,28 @@ impl Chain {
             }
         }
         kernel
+    }
+}
+
+/// Checks layers of (inputs, outputs, weights, biases), from 1 or 3 planes to what a shuffle by `scale` takes.
+pub(super) fn fits(scale: usize, mut layers: impl Iterator<Item = (usize, usize, usize, usize)> + Clone) -> Result<()> {
+    let planes = layers.clone().next().map_or(0, |(inputs, ..)| inputs);
+    if ![1, 3].contains(&planes) {
+        return Err(Error::model(format!("{planes} planes are neither luma nor red, green and blue")));
+    }
+    let mut channels = planes;
+    let chained = |channels: &mut usize, (inputs, outputs, weights, biases): (usize, usize, usize, usize)| {
+        let fits = inputs == *channels && weights == outputs * inputs * 9 && biases == outputs;
+        *channels = outputs;
+        fits
+    };
+    if let Some(i) = layers.position(|layer| !chained(&mut channels, layer)) {
+        return Err(Error::model(format!("layer {i} does not fit its neighbours")));
+    }
+    if channels == planes * scale * scale {
+        Ok(())
+    } else {
+        Err(Error::model(format!("{channels} last channels cannot be shuffled by {scale}")))
     }
 }
 

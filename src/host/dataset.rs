@@ -115,7 +115,7 @@ pub(super) fn read_rgb8(path: &Path) -> Result<(Size, Vec<u8>)> {
 }
 
 /// Every picture file under `folder`, sorted, so that a seed means the same batches everywhere.
-pub(super) fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -134,6 +134,36 @@ pub(super) fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What `read` makes of every picture under `folder` (recursively), of those whose size, as it tells it, holds a patch of `patch`
+/// × `patch`. Damaged and smaller ones are reported and left out.
+///
+/// # Errors
+/// Where the folder cannot be read or nothing is left.
+pub(super) fn read_each<T: Send>(
+    folder: &Path,
+    scale: usize,
+    patch: usize,
+    read: impl Fn(&Path) -> Result<(Size, T)> + Sync,
+) -> Result<Vec<T>> {
+    let usable = |path: &PathBuf| match read(path) {
+        Ok((size, picture)) if size.width.min(size.height) >= patch => Some(picture),
+        Ok(_) => {
+            log::warn!("{}: smaller than a patch, left out", path.display());
+            None
+        }
+        Err(error) => {
+            log::warn!("left out: {error}");
+            None
+        }
+    };
+    let pictures: Vec<T> = picture_files(folder)?.par_iter().filter_map(usable).collect();
+    if pictures.is_empty() {
+        return Err(Error::input(format!("{} holds no usable picture", folder.display()))
+            .fix(format!("give a folder of photographs at least {} pixels wide and high", patch * scale)));
+    }
+    Ok(pictures)
+}
+
 impl Dataset {
     /// Reads every picture under `folder` (recursively) with a low side of at least `patch`. Damaged ones are reported and
     /// left out.
@@ -141,24 +171,8 @@ impl Dataset {
     /// # Errors
     /// Where the folder cannot be read or holds no usable picture.
     pub fn read(folder: &Path, scale: usize, patch: usize, degradation: Degradation) -> Result<Self> {
-        let files = picture_files(folder)?;
-        let read = |path: &PathBuf| match Pair::read(path, scale, degradation) {
-            Ok(pair) if pair.size.width.min(pair.size.height) >= patch => Some(pair),
-            Ok(_) => {
-                log::warn!("{}: smaller than a patch, left out", path.display());
-                None
-            }
-            Err(error) => {
-                log::warn!("left out: {error}");
-                None
-            }
-        };
-        let pairs: Vec<Pair> = files.par_iter().filter_map(read).collect();
-        if pairs.is_empty() {
-            return Err(Error::input(format!("{} holds no usable picture", folder.display()))
-                .fix(format!("give a folder of photographs at least {} pixels wide and high", patch * scale)));
-        }
-        Ok(Self { scale, pairs })
+        let read = |path: &Path| Pair::read(path, scale, degradation).map(|pair| (pair.size, pair));
+        Ok(Self { scale, pairs: read_each(folder, scale, patch, read)? })
     }
 
     /// The pairs.

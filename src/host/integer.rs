@@ -7,7 +7,7 @@
 //! after hidden layers, so that saturation is their ReLU, and 128 after the last. The base picture never meets these
 //! numbers: `y = shuffle(base(x) + t·(q − 128))`.
 
-use super::chain::{Maps, assemble};
+use super::chain::{Maps, assemble, fits};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::kernel::Level;
@@ -49,25 +49,15 @@ pub struct IntegerChain {
 impl IntegerChain {
     /// Checks shapes, and that every step is a normal positive number.
     pub fn validate(&self) -> Result<()> {
-        let mut channels = self.planes();
-        if ![1, 3].contains(&channels) {
-            return Err(Error::model(format!("{channels} planes are neither luma nor red, green and blue")));
-        }
-        for (i, layer) in self.layers.iter().enumerate() {
-            let fits = layer.inputs == channels
-                && layer.weight.len() == layer.outputs * layer.inputs * 9
-                && layer.bias.len() == layer.outputs
-                && layer.weight_step.len() == layer.outputs;
-            let steps = layer.weight_step.iter().chain([&layer.step]);
-            if !fits || !steps.clone().all(|s| s.is_normal() && *s > 0.0) {
-                return Err(Error::model(format!("quantised layer {i} does not fit its neighbours or has no step")));
-            }
-            channels = layer.outputs;
-        }
-        if channels == self.planes() * self.scale * self.scale {
-            Ok(())
-        } else {
-            Err(Error::model(format!("{channels} last channels cannot be shuffled by {}", self.scale)))
+        let layers = self.layers.iter();
+        fits(self.scale, layers.clone().map(|l| (l.inputs, l.outputs, l.weight.len(), l.bias.len())))?;
+        let stepped = |layer: &IntegerLayer| {
+            let mut steps = layer.weight_step.iter().chain([&layer.step]);
+            layer.weight_step.len() == layer.outputs && steps.all(|step| step.is_normal() && *step > 0.0)
+        };
+        match layers.clone().position(|layer| !stepped(layer)) {
+            Some(i) => Err(Error::model(format!("quantised layer {i} has no step, or not one for each channel"))),
+            None => Ok(()),
         }
     }
 

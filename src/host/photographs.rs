@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::host::dataset::{oriented, picture_files, read_rgb8};
+use crate::host::dataset::{oriented, read_each, read_rgb8};
 use crate::host::degrade::Degradation;
 use crate::host::random::Random;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A photograph and its small twin.
 #[derive(Debug, Clone)]
@@ -59,24 +59,8 @@ impl Photographs {
     /// # Errors
     /// Where the folder cannot be read or holds no usable picture.
     pub fn read(folder: &Path, scale: usize, patch: usize, degradation: Degradation) -> Result<Self> {
-        let files = picture_files(folder)?;
-        let read = |path: &PathBuf| match Pair::read(path, scale, degradation) {
-            Ok(pair) if pair.size.width.min(pair.size.height) >= patch => Some(pair),
-            Ok(_) => {
-                log::warn!("{}: smaller than a patch, left out", path.display());
-                None
-            }
-            Err(error) => {
-                log::warn!("left out: {error}");
-                None
-            }
-        };
-        let pairs: Vec<Pair> = files.par_iter().filter_map(read).collect();
-        if pairs.is_empty() {
-            return Err(Error::input(format!("{} holds no usable picture", folder.display()))
-                .fix(format!("give a folder of photographs at least {} pixels wide and high", patch * scale)));
-        }
-        Ok(Self { scale, degradation, pairs })
+        let read = |path: &Path| Pair::read(path, scale, degradation).map(|pair| (pair.size, pair));
+        Ok(Self { scale, degradation, pairs: read_each(folder, scale, patch, read)? })
     }
 
     /// How much larger the large ones are.
