@@ -37,7 +37,7 @@ pub struct IntegerLayer {
     pub step: f32,
 }
 
-/// A quantised [`Chain`]: see the module's equations.
+/// A quantised [`Chain`](super::chain::Chain): see the module's equations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntegerChain {
     /// Enlargement r.
