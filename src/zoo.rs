@@ -36,6 +36,7 @@ const BUILT_IN: &[BuiltIn] = built_in![
     "small-x4-int8",
     "medium-x2",
     "medium-x2-int8",
+    "camera-x2",
     "medium-x4",
     "medium-x4-int8",
     "large-x4",
