@@ -56,22 +56,24 @@ impl Sample {
     }
 }
 
-/// Mean PSNR over the samples in dB of what `enlarge` makes of them, over their planes in studio range, `border` pixels cut,
-/// not rounded to 8 bits: for choosing. Scores to report come from `evaluate`.
-pub fn psnr(samples: &[Sample], border: usize, enlarge: impl Fn(&Maps<f32>) -> Maps<f32> + Sync) -> f64 {
-    let each = samples.par_iter().map(|sample| {
-        let (out, high) = (enlarge(&sample.low), &sample.high);
-        let (mut sum, mut count) = (0.0, 0u64);
-        let inside = border..high.size.height.saturating_sub(border);
-        for (channel, y) in (0..high.channels).flat_map(|channel| inside.clone().map(move |y| (channel, y))) {
-            let pairs = out.row(channel, y).iter().zip(high.row(channel, y));
-            for (got, want) in pairs.take(high.size.width - border).skip(border) {
-                sum += f64::from((got.clamp(0.0, 1.0) - want) * 219.0).powi(2);
-                count += 1;
-            }
+/// PSNR in dB of `made` against the truth `high`, over their planes in studio range, `border` pixels cut, not rounded to 8 bits:
+/// for choosing. Scores to report come from `evaluate`.
+pub fn closeness(made: &Maps<f32>, high: &Maps<f32>, border: usize) -> f64 {
+    let (mut sum, mut count) = (0.0, 0u64);
+    let inside = border..high.size.height.saturating_sub(border);
+    for (channel, y) in (0..high.channels).flat_map(|channel| inside.clone().map(move |y| (channel, y))) {
+        let pairs = made.row(channel, y).iter().zip(high.row(channel, y));
+        for (got, want) in pairs.take(high.size.width.saturating_sub(border)).skip(border) {
+            sum += f64::from((got.clamp(0.0, 1.0) - want) * 219.0).powi(2);
+            count += 1;
         }
-        10.0 * (255.0 * 255.0 / (sum / count.max(1) as f64).max(1e-9)).log10()
-    });
+    }
+    10.0 * (255.0 * 255.0 / (sum / count.max(1) as f64).max(1e-9)).log10()
+}
+
+/// Mean [`closeness`] in dB of what `enlarge` makes of the samples.
+pub fn psnr(samples: &[Sample], border: usize, enlarge: impl Fn(&Maps<f32>) -> Maps<f32> + Sync) -> f64 {
+    let each = samples.par_iter().map(|sample| closeness(&enlarge(&sample.low), &sample.high, border));
     // Collected before summing, so that threads do not change the order of the sum.
     let each: Vec<f64> = each.collect();
     each.iter().sum::<f64>() / each.len().max(1) as f64

@@ -131,18 +131,16 @@ impl Run {
     /// # Errors
     /// An internal error where one does not.
     pub fn agree(&self) -> Result<()> {
-        if self.peers.count() == 1 {
-            return Ok(());
-        }
-        let mut state = self.adam.step.to_le_bytes().to_vec();
-        for ((_, var), parts) in self.net.variables().zip(self.adam.state()?) {
-            state.extend(bytes(&var.flatten_all()?.to_vec1::<f32>()?));
-            for part in &parts {
-                state.extend(bytes(part));
+        self.peers.agree(self.net.device(), || {
+            let mut state = self.adam.step.to_le_bytes().to_vec();
+            for ((_, var), parts) in self.net.variables().zip(self.adam.state()?) {
+                state.extend(bytes(&var.flatten_all()?.to_vec1::<f32>()?));
+                for part in &parts {
+                    state.extend(bytes(part));
+                }
             }
-        }
-        let like = Tensor::zeros(1, candle_core::DType::F32, self.net.device())?;
-        self.peers.agree(&crate::session::digest(&state), &like)
+            Ok(state)
+        })
     }
 
     /// Writes the run to `path`, whole or not at all.

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -122,20 +122,21 @@ impl dyn Peers + '_ {
         Ok(())
     }
 
-    /// Checks that `state`, a digest of all that the next step depends on, is the same on every rank. `like` lies on the
-    /// device whose sums are taken.
+    /// Checks that `state`, the bytes of all that the next step depends on, is the same on every rank, by sums taken on
+    /// `device`. Alone, it is not asked for.
     ///
     /// # Errors
-    /// An internal error, on every rank, where it is not.
-    pub fn agree(&self, state: &str, like: &Tensor) -> Result<()> {
+    /// An internal error, on every rank, where it is not; those of `state`.
+    pub fn agree(&self, device: &Device, state: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         if self.count() == 1 {
             return Ok(());
         }
+        let digest = crate::session::digest(&state()?);
         let sum = |numbers: Vec<f32>| -> Result<Vec<f32>> {
             let len = numbers.len();
-            Ok(self.sum(&Tensor::from_vec(numbers, len, like.device())?)?.to_vec1()?)
+            Ok(self.sum(&Tensor::from_vec(numbers, len, device)?)?.to_vec1()?)
         };
-        let own: Vec<f32> = state.bytes().map(f32::from).collect();
+        let own: Vec<f32> = digest.bytes().map(f32::from).collect();
         // Sums of bytes are exact. Where ranks differ, at least one differs from the mean, and tells the others.
         let count = self.count() as f32;
         let strange = own.iter().zip(sum(own.clone())?).any(|(own, sum)| (own * count - sum).abs() > 0.5);
@@ -152,7 +153,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::testing::together;
     use super::*;
-    use candle_core::Device;
 
     fn tensor(values: &[f32]) -> Tensor {
         Tensor::new(values, &Device::Cpu).unwrap()
@@ -167,9 +167,8 @@ mod tests {
             let square = tensor(&[1.0, 2.0, 3.0, rank as f32]).reshape((2, 2)).unwrap();
             let means = peers.mean(vec![square, tensor(&[10.0 * rank as f32])]).unwrap();
             assert_eq!((means[0].dims(), means[1].to_vec1::<f32>().unwrap()), (&[2, 2][..], vec![10.0]));
-            let like = tensor(&[0.0]);
-            peers.agree("0a", &like).unwrap();
-            assert!(peers.agree(if rank == 1 { "0b" } else { "0a" }, &like).is_err());
+            peers.agree(&Device::Cpu, || Ok(vec![7])).unwrap();
+            assert!(peers.agree(&Device::Cpu, || Ok(vec![u8::from(rank == 1)])).is_err());
             means[0].flatten_all().unwrap().to_vec1::<f32>().unwrap()
         });
         assert!(seen.iter().all(|means| means == &[1.0, 2.0, 3.0, 1.0]), "{seen:?}");

@@ -1,6 +1,7 @@
 //! The training loop: batch, forward, loss, backward, Adam; measured now and then, saved now and then.
 
 use crate::error::{Error, Result};
+use crate::host::calibrate::closeness;
 use crate::host::chain::{Chain, Maps, assemble};
 use crate::host::checkpoint::{Point, Run};
 use crate::host::dataset::{Batch, Dataset};
@@ -172,22 +173,11 @@ fn trouble(run: &Run, base: Option<f64>) -> Option<String> {
     stalled.then(|| format!("no better than bilinear enlargement after {} steps", point.step))
 }
 
-/// Mean PSNR of `chain` over the pairs in dB, on studio-range luma with a border of r pixels cut, not rounded to 8 bits:
-/// for choosing between weights. Scores to report come from `evaluate`.
+/// Mean [`closeness`] in dB of what `chain` makes of the pairs, a border of r pixels cut.
 pub fn psnr(chain: &Chain, pairs: &Dataset) -> f64 {
     let each = pairs.pairs().par_iter().map(|pair| {
-        let (low, high) = (pair.low(), pair.high());
-        let border = chain.scale;
-        let out = enlarge(chain, &Maps::from_plane(&low));
-        let (mut sum, mut count) = (0.0, 0u64);
-        for y in border..high.size.height.saturating_sub(border) {
-            for x in border..high.size.width.saturating_sub(border) {
-                let error = (out.row(0, y)[x].clamp(0.0, 1.0) - high.row(y)[x]) * 219.0;
-                sum += f64::from(error * error);
-                count += 1;
-            }
-        }
-        10.0 * (255.0 * 255.0 / (sum / count.max(1) as f64).max(1e-9)).log10()
+        let [low, high] = [pair.low(), pair.high()].map(|plane| Maps::from_plane(&plane));
+        closeness(&enlarge(chain, &low), &high, chain.scale)
     });
     // Summed in the pairs' order, so that a repeated run chooses the same weights.
     each.collect::<Vec<f64>>().iter().sum::<f64>() / pairs.pairs().len() as f64
