@@ -14,20 +14,31 @@ const LAYERS: [&[&str]; 4] = [
 ];
 
 /// Foreign crates and the folders or files of `src/` that may name them. The GPU's kernel speaks candle, whose memory it runs on.
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 24] = [
+    ("bytes", &["device/sink/http/"]),
     ("candle_core", &["host/", "bin/upres-host/", "kernel/cuda.rs"]),
     ("clap", &["bin/"]),
     ("clap_complete", &["bin/"]),
     ("clap_mangen", &["bin/"]),
-    ("embedded_graphics", &["sample/"]),
+    ("drm", &["device/sink/screen/"]),
+    ("embedded_graphics", &["sample/", "device/hud/", "device/sink/screen/"]),
+    ("embedded_hal_bus", &["device/sink/screen/"]),
     ("flate2", &["host/judge/"]),
+    ("http_body_util", &["device/sink/http/"]),
+    ("hyper", &["device/sink/http/"]),
+    ("hyper_util", &["device/sink/http/"]),
     ("image", &["codec/"]),
     ("jpeg_encoder", &["codec/"]),
+    ("linux_embedded_hal", &["device/sink/screen/"]),
+    ("mipidsi", &["device/sink/screen/"]),
     ("png", &["codec/"]),
     ("rayon", &["host/", "bin/upres-host/"]),
     ("safetensors", &["host/"]),
+    ("tokio", &["device/sink/http/"]),
     ("tract_core", &["session/"]),
     ("tract_onnx", &["session/"]),
+    ("v4l", &["device/source/camera/", "device/sink/loopback/"]),
+    ("sd_notify", &["bin/upres/"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,5 +1,10 @@
-//! What only the device program needs.
+//! What runs where the camera is: batches of pictures, streams of frames, videos, and live pictures.
 
+pub mod clock;
 pub mod convert;
+pub mod live;
+pub mod shot;
+pub mod sink;
+pub mod source;
 pub mod stream;
 pub mod video;

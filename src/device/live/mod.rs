@@ -1,0 +1,3 @@
+//! Live: a camera in, the enlarged picture out, for months.
+
+pub mod desk;
