@@ -46,7 +46,7 @@ pub(super) fn open(input: Input, limits: &Limits) -> Result<Box<dyn RowSource>> 
 }
 
 /// Our own limits hold; a scan that breaks off is an error, not grey.
-fn options(target: ColorSpace) -> DecoderOptions {
+pub(super) fn options(target: ColorSpace) -> DecoderOptions {
     DecoderOptions::default()
         .jpeg_set_out_colorspace(target)
         .set_max_width(usize::MAX)
@@ -54,7 +54,7 @@ fn options(target: ColorSpace) -> DecoderOptions {
         .set_strict_mode(true)
 }
 
-fn damaged(error: DecodeErrors) -> Error {
+pub(super) fn damaged(error: DecodeErrors) -> Error {
     match error {
         DecodeErrors::Unsupported(scheme) => Error::input(format!("a JPEG of this kind is not read ({scheme:?})"))
             .fix("convert it to a baseline or progressive JPEG"),
@@ -63,23 +63,25 @@ fn damaged(error: DecodeErrors) -> Error {
 }
 
 /// What stands in the segments in front of the first scan.
-struct Survey {
-    width: u16,
-    height: u16,
-    components: u8,
+#[derive(Default)]
+pub(super) struct Survey {
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) components: u8,
     /// Samples of all channels as stored, for each pixel, in sixteenths.
     sampled: u64,
-    progressive: bool,
+    pub(super) progressive: bool,
+    /// Whether there are Huffman tables.
+    pub(super) tables: bool,
     /// Whether Adobe's marker is there: its inks are stored inverted.
     adobe: bool,
     /// Whether an end marker follows the scans. Scans cannot contain one, since they escape every 0xFF.
-    ends: bool,
+    pub(super) ends: bool,
 }
 
 impl Survey {
-    fn take(bytes: &[u8]) -> Option<Self> {
-        let mut found =
-            Self { width: 0, height: 0, components: 0, sampled: 0, progressive: false, adobe: false, ends: false };
+    pub(super) fn take(bytes: &[u8]) -> Option<Self> {
+        let mut found = Self::default();
         let mut at = 2;
         loop {
             at += bytes.get(at..)?.iter().position(|&b| b == 0xFF)?;
@@ -93,6 +95,7 @@ impl Survey {
             let segment = bytes.get(at + 2..at + length.max(2))?;
             match marker {
                 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => found.frame(marker, segment)?,
+                0xC4 => found.tables = true,
                 0xEE if segment.starts_with(b"Adobe") => found.adobe = true,
                 0xDA => {
                     found.ends = bytes.get(at..)?.windows(2).any(|pair| pair == [0xFF, 0xD9]);

@@ -2,6 +2,7 @@
 
 mod exif;
 mod format;
+pub mod frames;
 mod icc;
 mod input;
 mod jpeg;
