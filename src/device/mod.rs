@@ -7,4 +7,5 @@ pub mod shot;
 pub mod sink;
 pub mod source;
 pub mod stream;
+pub mod unpack;
 pub mod video;
