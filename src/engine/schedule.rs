@@ -86,18 +86,29 @@ impl Schedule {
             station.reads.iter().for_each(|&read| readers[read.from].push((id, read)));
         }
         let mut schedule = Self { capacity: vec![1; stations.len()], stations, outputs, readers };
-        schedule.measure(height);
+        schedule.measure(height, packed.alignment());
         schedule
     }
 
-    /// Runs through the schedule from the top until it repeats itself to see how many rows of each map are alive at once. A
-    /// band that begins further down is never ahead of that: it begins as if the rows above had been made already.
-    fn measure(&mut self, height: usize) {
+    /// Runs through the schedule from the top until it repeats itself, and through the first rows of bands that begin further
+    /// down, to see how many rows of each map are alive at once. Bands begin at multiples of `alignment` rows; what they hold at
+    /// first depends on where in the tiles of the maps they begin, which repeats itself too.
+    fn measure(&mut self, height: usize, alignment: usize) {
         let widest = |s: &Station| s.reads.iter().map(|r| r.half).max().unwrap_or(0) + s.grain;
         let reach = 2 * self.stations.iter().map(widest).sum::<usize>();
+        self.run_through(0..height, reach + PHASES);
+        // Near the top, where what lies above the picture is left out, and far from it.
+        let starts = (0..PHASES).chain(reach.next_multiple_of(alignment)..reach + PHASES);
+        for start in starts.filter(|start| start.is_multiple_of(alignment) && (1..height).contains(start)) {
+            self.run_through(start..height, reach);
+        }
+    }
+
+    /// Runs through a band, `most` rows at most.
+    fn run_through(&mut self, rows: Range<usize>, most: usize) {
         let mut progress = Progress::default();
-        self.begin(&mut progress, 0..height);
-        for y in 0..height.min(reach + PHASES) {
+        self.begin(&mut progress, rows.clone());
+        for y in rows.take(most) {
             self.want(&mut progress, y + 1);
             while let Some((id, rows)) = self.next(&mut progress) {
                 self.capacity[id] = self.capacity[id].max(self.alive(&progress, id, rows.end, y));

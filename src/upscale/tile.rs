@@ -15,6 +15,8 @@
 //! A picture smaller than the smallest window that a model takes is placed at the window's top left and its last column and
 //! row are repeated; what they become is cut off.
 
+pub(crate) mod columns;
+
 use super::generator::{Footing, Generator};
 use crate::card::{Card, Tiling};
 use crate::error::{Error, Result};
@@ -333,11 +335,6 @@ impl Grid {
     /// Windows or bands in all.
     pub fn len(&self) -> usize {
         self.across.count * self.rows()
-    }
-
-    /// Never: a picture has at least one window.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Windows beside each other.

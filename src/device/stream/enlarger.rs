@@ -1,6 +1,6 @@
 //! One frame of video, enlarged: luma by the generator, chroma by bicubic, or all three planes by an RGB generator.
 
-use super::chroma::Resampler;
+use super::chroma::{Beside, Resampler};
 use crate::card::Colour;
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -88,8 +88,8 @@ pub struct FrameStages {
 
 /// What becomes of chroma.
 enum Colouring {
-    /// Luma only, or chroma beside a luma generator: one chroma plane as it came, and its way to the target.
-    Beside(Option<(Plane, Resampler)>),
+    /// Luma only, or chroma beside a luma generator.
+    Beside(Option<Beside>),
     /// An RGB generator on a luma stream.
     Grey(Matrix),
     /// An RGB generator: a chroma plane as it came, up to luma's size before, and down after.
@@ -111,7 +111,7 @@ impl Enlarger {
         input.range = options.range.or(input.range);
         let upscaler = PlaneUpscaler::new(options.generator.clone(), input.size, output.size, &options.tiles)?;
         let colour = match options.generator.card().colour {
-            Colour::Luma => Colouring::beside(&input, &output),
+            Colour::Luma => Colouring::Beside(Beside::new(&input, &output, options.tiles.threads)?),
             Colour::Rgb => Colouring::through(&input, &output, options.matrix),
         };
         let mut enlarger = Self {
@@ -152,7 +152,7 @@ impl Enlarger {
         let begin = Instant::now();
         self.upscaler.run_codes(&[luma], &mut [luma_out], levels)?;
         let generator = begin.elapsed();
-        self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
+        self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out)?;
         self.stages = FrameStages { generator, chroma: begin.elapsed().saturating_sub(generator) };
         Ok(())
     }
@@ -173,7 +173,7 @@ impl Enlarger {
         self.upscaler.run(&self.small, &mut self.large)?;
         let (luma, chroma_out) = large.split_at_mut(self.output.luma_bytes());
         let aside = Instant::now();
-        self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out);
+        self.colour.after(chroma, [&self.input, &self.output], &mut self.large, chroma_out)?;
         let chroma = aside.elapsed();
         store(&self.large[0].data, bits, range.luma(bits), luma);
         self.stages = FrameStages { generator: begin.elapsed().saturating_sub(chroma), chroma };
@@ -215,11 +215,6 @@ fn check_memory(input: &Header, output: &Header, model: Size, planes: usize, mos
 }
 
 impl Colouring {
-    fn beside(input: &Header, output: &Header) -> Self {
-        let chroma = input.chroma_size().map(Plane::new);
-        Self::Beside(chroma.zip(Resampler::between(input.chroma, input.size, output.size)))
-    }
-
     fn through(input: &Header, output: &Header, matrix: Option<Matrix>) -> Self {
         let matrix = matrix.unwrap_or(Matrix::usual(input.size));
         let up = Resampler::to_luma(input.chroma, input.size);
@@ -254,19 +249,22 @@ impl Colouring {
     }
 
     /// Leaves luma in the first of the generator's planes and writes the enlarged chroma.
-    fn after(&mut self, bytes: &[u8], [input, output]: [&Header; 2], planes: &mut [Plane], into: &mut [u8]) {
+    fn after(
+        &mut self,
+        bytes: &[u8],
+        [input, output]: [&Header; 2],
+        planes: &mut [Plane],
+        into: &mut [u8],
+    ) -> Result<()> {
         let levels = input.effective_range().chroma(input.bits);
         let stride = output.chroma_size().map_or(0, |size| size.width * output.sample_bytes());
         let write =
             |to: &mut [u8], y: usize, row: &[f32]| store(row, output.bits, levels, &mut to[y * stride..][..stride]);
         match self {
             Self::Beside(None) => {}
-            Self::Beside(Some((chroma, resampler))) => {
-                let planes = bytes.chunks_exact(input.chroma_bytes()).zip(into.chunks_exact_mut(output.chroma_bytes()));
-                for (from, to) in planes {
-                    load(from, input.bits, levels, &mut chroma.data);
-                    resampler.run(chroma, |y, row| write(to, y, row));
-                }
+            Self::Beside(Some(beside)) => {
+                let rows = 0..output.chroma_size().map_or(0, |size| size.height);
+                beside.run(bytes, into, rows)?;
             }
             Self::Grey(matrix) => convert(planes, |rgb| matrix.to_ycbcr(rgb)),
             Self::Through { matrix, down, .. } => {
@@ -276,6 +274,7 @@ impl Colouring {
                 }
             }
         }
+        Ok(())
     }
 }
 
