@@ -139,10 +139,10 @@ impl Beside {
             let (first, taps) = self.plan.down.taps(*y);
             first < rows.end && first + taps.len() > rows.start
         };
-        // Outputs read upwards in order, so those that look at the rows are neighbours.
+        // An output that falls on a row reads fewer of them than its neighbours, so there may be gaps.
         let begin = (0..self.plan.down.len()).find(reads).unwrap_or(0);
-        let length = (begin..self.plan.down.len()).take_while(reads).count();
-        begin..begin + length
+        let end = (begin..self.plan.down.len()).rev().find(reads).map_or(begin, |last| last + 1);
+        begin..end
     }
 
     /// Makes the rows `rows` of both enlarged planes.
@@ -181,15 +181,16 @@ impl Enlargement {
         let [small, large] = self.sizes;
         let stride = small.width * self.sample;
         let count = scratch.wide.len();
-        let mut made = usize::MAX;
+        // An output that falls on a row reads fewer of them than the next one does, which then reads from further above.
+        let last = (first + band.len() / (large.width * self.sample)).min(self.down.len());
+        let mut made = (first..last).map(|y| self.down.taps(y).0).min().unwrap_or(0);
         for (i, out) in band.chunks_exact_mut(large.width * self.sample).enumerate() {
             let (top, taps) = self.down.taps(first + i);
-            let begin = if made == usize::MAX { top } else { made.max(top) };
-            for y in begin..top + taps.len() {
+            for y in made..top + taps.len() {
                 load(&plane[y * stride..][..stride], self.bits, self.levels, &mut scratch.line);
                 self.across.filter_row(&scratch.line, &mut scratch.wide[y % count]);
             }
-            made = top + taps.len();
+            made = made.max(top + taps.len());
             self.down.blend_rows(first + i, |y| &scratch.wide[y % count], &mut scratch.row);
             store(&scratch.row, self.bits, self.levels, out);
         }

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::frame::Plane;
 use crate::geometry::Size;
 use crate::upscale::{Generator, PlaneUpscaler, TileOptions};
-use crate::y4m::{Header, Range, load, store};
+use crate::y4m::{self, Header, load, store};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,7 @@ pub struct StreamOptions {
     /// How frames are cut, and on how many threads.
     pub tiles: TileOptions,
     /// Codes of black and white, where the stream's header is known to be wrong or silent.
-    pub range: Option<Range>,
+    pub range: Option<y4m::Range>,
     /// The colours of luma and chroma; `None` takes what is usual for the size.
     pub matrix: Option<Matrix>,
     /// The most bytes that frames and planes may take.
@@ -141,7 +142,7 @@ impl Enlarger {
     }
 
     /// Whether luma goes from bytes to bytes with no plane of floats in between.
-    fn codes_alone(&self) -> bool {
+    pub(super) fn codes_alone(&self) -> bool {
         self.input.bits == 8 && matches!(self.colour, Colouring::Beside(_)) && self.upscaler.takes_codes()
     }
 
@@ -178,6 +179,15 @@ impl Enlarger {
         store(&self.large[0].data, bits, range.luma(bits), luma);
         self.stages = FrameStages { generator: begin.elapsed().saturating_sub(chroma), chroma };
         Ok(())
+    }
+
+    /// Makes the enlarged chroma in which the luma rows `rows` of the small frame show, where chroma goes beside the generator.
+    pub(super) fn enlarge_chroma(&mut self, small: &[u8], large: &mut [u8], rows: Range<usize>) -> Result<()> {
+        let (Colouring::Beside(Some(beside)), Some((_, down))) = (&mut self.colour, self.input.chroma.group()) else {
+            return Ok(());
+        };
+        let touched = beside.touched(rows.start / down..rows.end.div_ceil(down));
+        beside.run(small, large, touched)
     }
 
     /// Where the time of the last frame went.
