@@ -178,6 +178,11 @@ impl Desk {
         room
     }
 
+    /// Whether that is wished for just now.
+    pub fn is_wished(&self, wish: &Wish) -> bool {
+        lock(&self.wishes).contains(wish)
+    }
+
     /// Takes the oldest wish for which `mine` holds.
     pub fn take(&self, mine: impl Fn(&Wish) -> bool) -> Option<Wish> {
         let mut wishes = lock(&self.wishes);

@@ -131,6 +131,11 @@ impl Sparing {
         Ok(count)
     }
 
+    /// Makes all of the next frame anew.
+    pub fn forget(&mut self) {
+        self.refreshed = None;
+    }
+
     fn tiles(&self) -> u64 {
         let columns = self.patches.as_ref().map_or(1, PatchUpscaler::columns);
         let rows = if self.patches.is_some() { self.input().size.height.div_ceil(TILE_ROWS) } else { 1 };
