@@ -80,7 +80,7 @@ mod tests {
         let mut planar = Vec::new();
         for (number, name) in names.iter().enumerate() {
             let jpeg = std::fs::read(folder.path().join(name)).unwrap();
-            let header = JpegDecoder::new().decode(&jpeg, 1 << 20, &mut planar).unwrap();
+            let header = JpegDecoder::default().decode(&jpeg, 1 << 20, &mut planar).unwrap();
             assert_eq!((header.size.width, header.size.height), (32, 24));
             let luma = shown(32, 24, number as u64, 0).large.bytes[0];
             assert!(planar[0].abs_diff(luma) < 4, "{} in place of {luma}", planar[0]);

@@ -93,7 +93,9 @@ impl Assembler {
     /// The error of an input that ended, or went on and on, without a frame.
     pub(super) fn unknown(&self, what: impl Into<String>) -> Error {
         let fix = match self.kind {
-            Kind::Unknown { .. } => "frames are read as Y4M (ffmpeg … -f yuv4mpegpipe -) or MJPEG (rpicam-vid --codec mjpeg -o -)",
+            Kind::Unknown { .. } => {
+                "frames are read as Y4M (ffmpeg … -f yuv4mpegpipe -) or MJPEG (rpicam-vid --codec mjpeg -o -)"
+            }
             Kind::Planes(_) | Kind::Jpegs(_) => "see what the program in front of the pipe complains of",
         };
         Error::input(what).fix(fix)

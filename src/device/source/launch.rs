@@ -1,10 +1,10 @@
 //! Which program is started for which source, with which arguments.
 
+use super::Source;
 use super::file::File;
 use super::pipe::Pipe;
 use super::spawn::{Launch, Spawned};
 use super::uri::{Sensor, SourceUri};
-use super::Source;
 use crate::device::video::tools::{every_frame, version};
 use crate::error::{Error, Result};
 use std::ffi::{OsStr, OsString};
@@ -73,7 +73,11 @@ fn network(url: &str, program: &Path) -> Result<Launch> {
         "rtsp" => "rtsp,rtp,udp,tcp",
         "rtsps" => "rtsps,rtsp,rtp,srtp,udp,tcp,tls",
         "http" | "https" => "http,https,tcp,tls",
-        _ => return Err(Error::usage(format!("'{scheme}' is not read")).fix("rtsp://, rtsps://, http:// and https:// are")),
+        _ => {
+            return Err(
+                Error::usage(format!("'{scheme}' is not read")).fix("rtsp://, rtsps://, http:// and https:// are")
+            );
+        }
     };
     let mut before = vec!["-fflags", "nobuffer", "-flags", "low_delay"];
     before.extend(["-analyzeduration", "1000000", "-probesize", "1000000", "-protocol_whitelist", protocols]);
@@ -94,7 +98,8 @@ fn libcamera(sensor: &Sensor, programs: &[PathBuf]) -> Launch {
     let Sensor { camera, size, rate } = sensor;
     let numbers = [camera.to_string(), size.width.to_string(), size.height.to_string(), rate.to_string()];
     let [camera, width, height, rate] = numbers.each_ref().map(String::as_str);
-    let mut arguments: Vec<OsString> = words(["--codec", "mjpeg", "--timeout", "0", "--nopreview", "--flush"]).collect();
+    let mut arguments: Vec<OsString> =
+        words(["--codec", "mjpeg", "--timeout", "0", "--nopreview", "--flush"]).collect();
     arguments.extend(words(["--camera", camera, "--width", width, "--height", height, "--framerate", rate]));
     arguments.extend(words(["--output", "-"]));
     let install = "sudo apt install rpicam-apps-lite; on a machine that is no Raspberry Pi, use v4l2: or pipe:";
@@ -105,10 +110,8 @@ fn libcamera(sensor: &Sensor, programs: &[PathBuf]) -> Launch {
 fn csi(sensor: &Sensor, program: &Path) -> Launch {
     let Sensor { camera, size, rate } = sensor;
     let source = format!("sensor-id={camera}");
-    let memory = format!(
-        "video/x-raw(memory:NVMM),format=NV12,width={},height={},framerate={rate}/1",
-        size.width, size.height
-    );
+    let memory =
+        format!("video/x-raw(memory:NVMM),format=NV12,width={},height={},framerate={rate}/1", size.width, size.height);
     let chain = ["-q", "nvarguscamerasrc", &source, "!", &memory, "!", "nvvidconv", "!", "video/x-raw,format=I420"];
     let mut arguments: Vec<OsString> = words(chain).collect();
     arguments.extend(words(["!", "y4menc", "!", "fdsink", "fd=1", "sync=false"]));

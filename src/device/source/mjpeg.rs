@@ -70,11 +70,10 @@ impl Splitter {
         while used < bytes.len() {
             let (step, whole) = self.step(&bytes[used..], now);
             used += step;
-            if whole {
-                return (used, true);
-            }
             if self.frame.len() > self.most {
                 self.damaged(0);
+            } else if whole {
+                return (used, true);
             }
         }
         (used, false)
@@ -250,4 +249,4 @@ fn is_frame_header(code: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

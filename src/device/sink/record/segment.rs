@@ -1,5 +1,6 @@
 //! The recording in hand.
 
+use super::Container;
 use super::matroska::Matroska;
 use super::shelf::{Part, Shelf, cannot_write};
 use super::Container;
