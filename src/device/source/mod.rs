@@ -1,11 +1,11 @@
 //! Where live frames come from: cameras, pipes, the user's ffmpeg, files, and a moving test card.
 
-pub mod pattern;
 mod assemble;
 mod feed;
 pub mod file;
 pub mod launch;
 pub mod mjpeg;
+pub mod pattern;
 pub mod pipe;
 mod planes;
 pub mod spawn;

@@ -102,7 +102,14 @@ impl Recorder {
         }
         let shelf = Shelf::open(&options.folder, options.quota)?;
         let encoder = JpegEncoder::new(options.quality);
-        Ok(Self { options: options.clone(), shelf, encoder, jpeg: Vec::new(), segment: None, flusher: Flusher::start()? })
+        Ok(Self {
+            options: options.clone(),
+            shelf,
+            encoder,
+            jpeg: Vec::new(),
+            segment: None,
+            flusher: Flusher::start()?,
+        })
     }
 
     fn ending(&self) -> &'static str {

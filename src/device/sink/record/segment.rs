@@ -1,10 +1,9 @@
 //! The recording in hand.
 
 use super::Container;
+use super::flusher::Flusher;
 use super::matroska::Matroska;
 use super::shelf::{Part, Shelf, cannot_write};
-use super::Container;
-use super::flusher::Flusher;
 use crate::device::clock;
 use crate::device::shot::Shown;
 use crate::error::Result;

@@ -100,8 +100,14 @@ fn a_server_that_is_not_there_is_said_without_the_password() {
     if !ffmpeg_is_here() {
         return;
     }
-    // Port 9 of this machine: nobody is at home.
-    let uri: SourceUri = "http://me:secret@127.0.0.1:9/video".parse().unwrap();
+    // Port 9 of this machine: nobody is at home, and ffmpeg must have understood all options to notice.
+    for scheme in ["http", "rtsp"] {
+        refused(&format!("{scheme}://me:secret@127.0.0.1:9/video"));
+    }
+}
+
+fn refused(uri: &str) {
+    let uri: SourceUri = uri.parse().unwrap();
     let mut source = open(&uri, &Programs::default()).unwrap().unwrap();
     let error = loop {
         match source.next(&mut Shot::empty()) {
