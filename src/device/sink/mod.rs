@@ -1,5 +1,9 @@
 //! Where enlarged frames go: screens, browsers, virtual cameras, files.
 
+mod date;
+pub mod record;
+pub mod snapshot;
+
 use super::shot::Shown;
 use crate::error::Result;
 use std::sync::Arc;

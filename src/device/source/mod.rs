@@ -1,6 +1,15 @@
 //! Where live frames come from: cameras, pipes, the user's ffmpeg, files, and a moving test card.
 
+mod assemble;
+mod feed;
+pub mod file;
+pub mod launch;
+pub mod mjpeg;
 pub mod pattern;
+pub mod pipe;
+mod planes;
+pub mod spawn;
+pub mod uri;
 
 use super::shot::{Format, Shot};
 use crate::error::Result;

@@ -12,7 +12,7 @@ mod mux;
 mod probe;
 mod segments;
 mod timing;
-mod tools;
+pub(in crate::device) mod tools;
 mod work;
 
 pub use encode::EncoderOptions;

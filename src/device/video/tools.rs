@@ -36,12 +36,7 @@ impl Tools {
 
     /// The option that hands frames on exactly as they are decoded, no frame doubled or dropped to keep a rate.
     pub(super) fn every_frame(&self) -> [&'static str; 2] {
-        let mut numbers = self.version.trim_start_matches('n').split(|c: char| !c.is_ascii_digit());
-        let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
-        match (next(), next()) {
-            (Some(major), minor) if (major, minor.unwrap_or(0)) < (5, 1) => ["-vsync", "passthrough"],
-            _ => ["-fps_mode", "passthrough"],
-        }
+        every_frame(&self.version)
     }
 
     /// An ffmpeg that asks nothing, says only what is wrong, and overwrites.
@@ -59,11 +54,21 @@ impl Tools {
     }
 }
 
+/// The option that hands frames on exactly as they are decoded, for an ffmpeg of this version.
+pub(in crate::device) fn every_frame(version: &str) -> [&'static str; 2] {
+    let mut numbers = version.trim_start_matches('n').split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+    match (next(), next()) {
+        (Some(major), minor) if (major, minor.unwrap_or(0)) < (5, 1) => ["-vsync", "passthrough"],
+        _ => ["-fps_mode", "passthrough"],
+    }
+}
+
 /// Keeps what a file says from reaching the network.
 pub(super) const LOCAL_ONLY: [&str; 2] = ["-protocol_whitelist", "file,pipe"];
 
 /// `path` as ffmpeg understands it: never an option, a protocol or a stream, whatever its name.
-pub(super) fn url(path: &Path) -> Result<OsString> {
+pub(in crate::device) fn url(path: &Path) -> Result<OsString> {
     let absolute = std::path::absolute(path).map_err(|error| Error::io("cannot find", path, error))?;
     let mut url = OsString::from("file:");
     url.push(absolute);
@@ -79,7 +84,11 @@ fn apart(program: &Path) -> Command {
     command
 }
 
-fn version(program: &Path) -> Result<String> {
+/// The version that ffmpeg tells of itself.
+///
+/// # Errors
+/// A usage error where it is not on this machine.
+pub(in crate::device) fn version(program: &Path) -> Result<String> {
     let output = apart(program).args(["-hide_banner", "-version"]).output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => missing(program),
         _ => Error::io("cannot run", program, error),
