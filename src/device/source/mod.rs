@@ -1,5 +1,7 @@
 //! Where live frames come from: cameras, pipes, the user's ffmpeg, files, and a moving test card.
 
+pub mod camera;
+
 use super::shot::{Format, Shot};
 use crate::error::Result;
 
