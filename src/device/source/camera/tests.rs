@@ -185,7 +185,7 @@ fn a_frame_has_the_bytes_of_its_rows() {
         (Packing::Yuyv, 16, 60),
         (GREY, 6, 24),
         (YU12, 6, 36),
-        (YU12, 8, 46),
+        (YU12, 8, 47),
         (Packing::Nv12, 6, 36),
         (Packing::Nv12, 8, 46),
         (Packing::Rgb24, 18, 72),
