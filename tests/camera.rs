@@ -1,8 +1,10 @@
 //! A real camera, driver and all: run in the virtual machine by `tests/vm/run.sh`, or by hand on any machine with a camera:
 //! `UPRES_CAMERA=v4l2:/dev/video0 cargo test --release --test camera -- --ignored --nocapture`.
+#![allow(clippy::expect_used)]
 
 use std::env;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 use upres::device::shot::{Picture, Shot, Shown};
 use upres::device::sink::Sink;
@@ -53,27 +55,35 @@ fn frames_come() {
     }
     let damaged = camera.damaged();
     let seconds = start.elapsed().as_secs_f64();
-    println!("{frames} frames, {nothing} waits for nothing, {damaged} damaged, {bad_stamps} stamps out of order, {seconds:.1} s");
+    println!(
+        "{frames} frames, {nothing} waits for nothing, {damaged} damaged, {bad_stamps} stamps out of order, {seconds:.1} s"
+    );
 }
 
-/// Writes a few frames to `UPRES_LOOPBACK`.
+/// Writes `UPRES_FRAMES` frames of one grey to `UPRES_LOOPBACK`, then a few of another size.
 #[test]
 #[ignore = "needs a virtual camera"]
 fn frames_go_out() {
     let options: LoopbackOptions = env::var("UPRES_LOOPBACK").unwrap_or_default().parse().expect("UPRES_LOOPBACK");
     let mut loopback = Loopback::open(&options);
-    let sizes = [Size::new(640, 480), Size::new(320, 240)];
-    for (number, size) in sizes.into_iter().flat_map(|size| [size; 5]).enumerate() {
-        let chroma = Chroma::C420(Siting::Left);
-        let range = Some(Range::Full);
+    let [large, small] = [Size::new(640, 480), Size::new(320, 240)];
+    let sizes = [large].repeat(number("UPRES_FRAMES", 10)).into_iter().chain([small; 5]);
+    let mut last = String::new();
+    for (number, size) in sizes.enumerate() {
+        let (chroma, range) = (Chroma::C420(Siting::Left), Some(Range::Full));
         let header = Header { size, chroma, bits: 8, rate: None, aspect: None, range, comments: Vec::new() };
-        let large = Picture { bytes: vec![number as u8 * 20; header.frame_bytes()], header };
+        let large = Picture { bytes: vec![200; header.frame_bytes()], header };
         let time = Duration::ZERO;
         let shown = Shown { number: number as u64, taken: time, done: time, small: large.clone(), large };
-        match loopback.show(&Arc::new(shown)) {
-            Ok(()) => println!("wrote {size}"),
-            Err(error) => println!("error: {error}"),
+        let line = match loopback.show(&Arc::new(shown)) {
+            Ok(()) => format!("wrote {size}"),
+            Err(error) => format!("error: {error}"),
+        };
+        if line != last {
+            println!("{line}");
+            last = line;
         }
+        thread::sleep(Duration::from_millis(40));
     }
     println!("{} dropped", loopback.dropped());
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Cameras, a virtual camera and a screen on a real kernel: Debian's, in QEMU by software emulation. Simulated are the sensor (vivid), the
-# USB camera (uvcsim, behind the kernel's own uvcvideo driver) and the screen; all else is what a user has.
+# USB camera (uvcsim, behind the kernel's own uvcvideo driver) and the screen; v4l2loopback and all else is what a user has.
 #
-# Needs, as root: apt-get install -y qemu-system-x86 cpio kmod xz-utils zstd; a built target/release/upres; a network for the first run.
+# Needs, as root: apt-get install -y qemu-system-x86 cpio kmod xz-utils zstd gcc make; a built target/release/upres; a network for the first run.
 # The last line is VM-OK where all went well.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,21 +10,39 @@ limit=${UPRES_VM_SECONDS:-240}
 work=target/vm
 mkdir -p "$work/debs"
 
-for program in qemu-system-x86_64 cpio depmod modprobe xz zstd; do
+for program in qemu-system-x86_64 cpio depmod modprobe xz zstd gcc make; do
     PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "$program is missing: see the head of $0" >&2; exit 1; }
 done
 target/release/upres --version
 
-# The ordinary kernel: those for clouds have no cameras.
+# Debian's ordinary kernel (those for clouds have no cameras), and what builds v4l2loopback for it.
 fetch() {
-    ls "$work/debs/$1"_*.deb >/dev/null 2>&1 || (cd "$work/debs" && apt-get download -qq "$1")
+    ls "$work/debs/$1"_*.deb >/dev/null 2>&1 || (cd "$work/debs" && apt-get download -qq "$1" 2>/dev/null)
 }
-if ! ls "$work"/debs/linux-image-*.deb >/dev/null 2>&1; then
-    kernel=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }')
-    [ -n "$kernel" ] || { apt-get update -qq && kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ { print $2; exit }'); }
-    fetch "$kernel"
+newest() { apt-cache depends linux-image-amd64 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }'; }
+if [ ! -e "$work/debs/complete" ]; then
+    rm -f "$work"/debs/*
+    kernel=$(newest)
+    if [ -z "$kernel" ] || ! fetch "$kernel"; then apt-get update -qq && kernel=$(newest) && fetch "$kernel"; fi
+    version=${kernel#linux-image-}
+    for package in busybox-static "linux-headers-$version" "linux-headers-${version%-*}-common" "linux-kbuild-${version%%-*}" v4l2loopback-dkms; do
+        fetch "$package" || fetch "${package%.*}"
+    done
+    touch "$work/debs/complete"
 fi
-fetch busybox-static
+kernel=$(ls "$work"/debs/linux-image-*.deb)
+
+if [ "$(cat "$work/loopback/made" 2>/dev/null)" != "$(basename "$kernel")" ]; then
+    rm -rf "$work/loopback" && mkdir -p "$work/loopback"
+    for deb in "$work"/debs/linux-headers-*.deb "$work"/debs/linux-kbuild-*.deb "$work"/debs/v4l2loopback-dkms_*.deb; do
+        dpkg-deb -x "$deb" "$work/loopback"
+    done
+    # The headers name each other by the place where they are installed.
+    headers=$(realpath "$work"/loopback/usr/src/linux-headers-*-amd64)
+    sed -i "s|include /usr/src|include $PWD/$work/loopback/usr/src|" "$headers/Makefile"
+    make -s -C "$headers" M="$(realpath "$work"/loopback/usr/src/v4l2loopback-*)" CC=gcc modules
+    basename "$kernel" >"$work/loopback/made"
+fi
 
 CARGO_TARGET_DIR=$work/uvcsim cargo build --release --quiet --manifest-path tests/vm/uvcsim/Cargo.toml
 
@@ -33,7 +51,6 @@ for size in 320x240 160x120; do
     folder=$work/frames-$size
     [ -e "$folder/3.jpg" ] && continue
     mkdir -p "$folder"
-    target/release/upres sample --size 480x320 "$work/sample.png"
     for i in 0 1 2 3; do
         target/release/upres sample --size "$size" "$folder/$i.jpg"
     done
@@ -41,9 +58,9 @@ done
 
 extra=()
 [ -n "${UPRES_CAMERA_TEST:-}" ] && extra+=("$UPRES_CAMERA_TEST")
-bash tests/vm/pack.sh "$(ls "$work"/debs/linux-image-*.deb | tail -1)" "$(ls "$work"/debs/busybox-static_*.deb | tail -1)" \
+bash tests/vm/pack.sh "$kernel" "$(ls "$work"/debs/busybox-static_*.deb)" \
     "$work" tests/vm/init "vivid uvcvideo vhci-hcd virtio-pci virtio-gpu" \
-    tests/vm/checks target/release/upres "$work/uvcsim/release/uvcsim" "$work/frames-320x240" "$work/frames-160x120" "${extra[@]}"
+    tests/vm/checks "$work"/loopback/usr/src/v4l2loopback-*/v4l2loopback.ko target/release/upres "$work/uvcsim/release/uvcsim" "$work/frames-320x240" "$work/frames-160x120" "${extra[@]}"
 
 # The monitor is a pair of pipes: the guest says when the screen is to be looked at.
 rm -f "$work"/monitor.* "$work"/*.ppm && mkfifo "$work/monitor.in" "$work/monitor.out"

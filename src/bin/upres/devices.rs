@@ -34,6 +34,7 @@ struct Screen {
 }
 
 /// Runs `upres devices`.
+#[allow(clippy::unnecessary_wraps)] // As all commands.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let all = Camera::list();
     let hidden = all.iter().filter(|device| device.role == Role::Other).count();

@@ -10,6 +10,7 @@ use crate::geometry::Size;
 use convert::{Converter, frame_bytes};
 use log::info;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -117,13 +118,27 @@ fn agreed(path: &Path, packing: LoopbackPacking, size: Size, given: &Given, byte
     }
     let row = packing.row_bytes(size.width);
     let stride = given.stride as usize;
-    if stride > 16 * row.max(4096) || (packing == LoopbackPacking::Yu12 && stride % 2 != 0) {
+    if stride > 16 * row.max(4096) || (packing == LoopbackPacking::Yu12 && !stride.is_multiple_of(2)) {
         return Err(Error::new(Kind::Io, format!("{} takes rows of {stride} bytes", path.display())));
     }
     let stride = stride.max(row);
     let least = frame_bytes(packing, size, stride);
     // Drivers may want room behind the frame, but not without end.
     Ok((stride, bytes.clamp(least, 2 * least)))
+}
+
+/// Whether this machine's v4l2loopback, up to 0.12.7, takes whoever writes without a word before for someone who never goes away: nobody
+/// could write after him (its issue 470).
+fn forgets_writers() -> bool {
+    let module = Path::new("/sys/module/v4l2loopback");
+    module.exists() && old(fs::read_to_string(module.join("version")).unwrap_or_default().trim())
+}
+
+/// Whether a version is 0.12.7 or older; those say nothing of their version.
+fn old(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next()) < (0, 12, 8)
 }
 
 impl Loopback {
@@ -139,17 +154,20 @@ impl Loopback {
 
     fn prepare(&self, picture: Size) -> Result<Open> {
         let path = &self.options.device;
-        let node = Node::open(path).map_err(|error| refused("cannot open", path, error))?;
-        let said = |error| refused("cannot use", path, error);
-        let identity = node.identity().map_err(said)?;
-        if !identity.shows || !identity.writes {
+        let mut node = Node::open(path).map_err(|error| refused("cannot open", path, error))?;
+        let identity = node.identity().map_err(|error| refused("cannot use", path, error))?;
+        if !identity.shows() || !identity.writes() {
             return Err(Error::new(Kind::Io, format!("{} takes no frames: {}", path.display(), identity.card)).fix(
                 "load the virtual camera, 'sudo modprobe v4l2loopback exclusive_caps=1'; 'upres devices' shows it",
             ));
         }
         let size = Size::new(picture.width & !1, picture.height & !1);
         let packing = self.options.packing;
-        let (given, bytes) = node.set_output(size, packing.fourcc()).map_err(said)?;
+        let (given, bytes) =
+            node.set_output(size, packing.fourcc()).map_err(|error| refused("cannot set", path, error))?;
+        if forgets_writers() {
+            node.announce().map_err(|error| refused("cannot start", path, error))?;
+        }
         let (stride, bytes) = agreed(path, packing, size, &given, bytes)?;
         info!("{}: {} takes {packing} {size}", path.display(), identity.card);
         Ok(Open { node, picture, size, stride, frame: vec![0; bytes] })
@@ -160,14 +178,11 @@ impl Sink for Loopback {
     fn show(&mut self, shown: &Arc<Shown>) -> Result<()> {
         let picture = &shown.large;
         let size = picture.header.size;
-        let open = match self.open.take_if(|open| open.picture == size) {
-            Some(open) => self.open.insert(open),
-            // The old one is closed before: some drivers change nothing while a second descriptor is open.
-            None => {
-                self.open = None;
-                let open = self.prepare(size)?;
-                self.open.insert(open)
-            }
+        // Closed on every way out but the good one; and before it is opened anew, since some drivers change nothing while a
+        // second descriptor is open.
+        let mut open = match self.open.take().filter(|open| open.picture == size) {
+            Some(open) => open,
+            None => self.prepare(size)?,
         };
         if !self.converter.run(picture, self.options.packing, open.size, open.stride, &mut open.frame) {
             return Err(Error::internal(format!("a picture of {size} came without its bytes")));
@@ -176,6 +191,7 @@ impl Sink for Loopback {
         if !open.node.write(&open.frame, WAIT).map_err(|error| refused("cannot write to", path, error))? {
             self.dropped += 1;
         }
+        self.open = Some(open);
         Ok(())
     }
 }
@@ -211,6 +227,15 @@ mod tests {
         assert_eq!(agreed(&given(b"YUYV", [64, 48], 128), 6144), None);
         assert_eq!(agreed(&given(b"NV12", [64, 46], 64), 4416), None);
         assert_eq!(agreed(&given(b"NV12", [64, 48], u32::MAX), 4608), None);
+    }
+
+    #[test]
+    fn old_loopbacks_are_known() {
+        for (version, is_old) in
+            [("", true), ("0.12.5", true), ("0.12.7", true), ("0.12.8", false), ("0.13.2", false), ("1.0", false)]
+        {
+            assert_eq!(old(version), is_old, "{version}");
+        }
     }
 
     #[test]

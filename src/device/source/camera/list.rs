@@ -67,8 +67,6 @@ pub struct DeviceReport {
 
 /// Drivers of sensors without the picture processing behind them; libcamera makes cameras of them.
 const RAW_SENSORS: [&str; 4] = ["unicam", "rp1-cfe", "bcm2835-isp", "tegra-video"];
-/// Drivers of virtual cameras.
-const VIRTUAL: [&str; 2] = ["v4l2 loopback", "v4l2loopback"];
 
 /// The paths of all video devices, by their numbers.
 fn paths() -> Vec<PathBuf> {
@@ -83,11 +81,11 @@ fn paths() -> Vec<PathBuf> {
 }
 
 fn role(identity: &Identity) -> Role {
-    if identity.codec {
+    if identity.codec() {
         Role::Other
-    } else if identity.shows {
+    } else if identity.shows() {
         Role::Virtual
-    } else if identity.captures {
+    } else if identity.captures() {
         Role::Camera
     } else {
         Role::Other
@@ -96,9 +94,8 @@ fn role(identity: &Identity) -> Role {
 
 /// How gladly a device is taken for the first camera: real cameras, then virtual ones; sensors and the rest never.
 fn gladly(identity: &Identity) -> Option<u8> {
-    let usable = identity.captures && identity.streams && !identity.codec;
     let raw = RAW_SENSORS.contains(&identity.driver.as_str());
-    (usable && !raw).then(|| u8::from(identity.shows || VIRTUAL.contains(&identity.driver.as_str())))
+    (identity.captures() && !identity.codec() && !raw).then(|| u8::from(identity.shows()))
 }
 
 /// The first camera that can be opened and offers what is read.
@@ -157,7 +154,7 @@ fn device(path: &Path) -> DeviceReport {
     DeviceReport {
         device: path.to_path_buf(),
         role,
-        formats: formats(&node, &identity, role),
+        formats: formats(&node, role),
         trouble: trouble(&node, &identity, role),
         card: identity.card,
         driver: identity.driver,
@@ -176,20 +173,16 @@ fn trouble(node: &Node, identity: &Identity, role: Role) -> Option<String> {
         Some("a sensor without picture processing: use libcamera: (Pi) or csi: (Jetson)".into())
     } else if role == Role::Camera && node.busy() {
         Some("another program has it; 'fuser -v' and the device's name tell which".into())
-    } else if identity.planes && !identity.codec {
+    } else if identity.planes() && !identity.codec() {
         Some("frames in several planes are not read: use pipe: with gst-launch".into())
     } else {
         None
     }
 }
 
-fn formats(node: &Node, identity: &Identity, role: Role) -> Vec<FormatReport> {
+fn formats(node: &Node, role: Role) -> Vec<FormatReport> {
     let found = match role {
         Role::Camera => node.formats(),
-        Role::Virtual if identity.captures => node.formats().and_then(|some| match some.is_empty() {
-            true => node.output_formats(),
-            false => Ok(some),
-        }),
         Role::Virtual => node.output_formats(),
         Role::Other | Role::Unknown => Ok(Vec::new()),
     };

@@ -68,7 +68,7 @@ impl Counter {
 
 /// The driver's stamp, where it can be true.
 fn taken(stamp: Option<Duration>, now: Duration) -> Duration {
-    stamp.filter(|&stamp| stamp <= now && now - stamp < OLDEST_STAMP).unwrap_or(now)
+    stamp.filter(|&stamp| now.checked_sub(stamp).is_some_and(|age| age < OLDEST_STAMP)).unwrap_or(now)
 }
 
 /// Bytes that a frame of `format` must have at the least; padding behind the last row is not asked for.
@@ -117,10 +117,9 @@ fn adopt(asked: &Choice, given: &Given, rate: Option<Ratio>) -> Result<Format> {
         (_, stride) => stride.max(row),
     };
     let range = match (packing, given.range) {
-        (Packing::Jpeg | Packing::Rgb24, _) => Range::Full,
-        (_, Some(range)) => range,
         // Cameras without colour are sensors without television behind them.
-        (Packing::Planar(Chroma::Mono), None) => Range::Full,
+        (Packing::Jpeg | Packing::Rgb24, _) | (Packing::Planar(Chroma::Mono), None) => Range::Full,
+        (_, Some(range)) => range,
         (_, None) => Range::Studio,
     };
     Ok(Format { packing, size, stride, range, rate })
@@ -144,8 +143,8 @@ impl Camera {
     fn set(path: &Path, node: Node, options: &CameraOptions) -> Result<(Format, Node)> {
         let said = |error| refused("cannot use", path, error);
         let identity = node.identity().map_err(said)?;
-        if !identity.captures || !identity.streams {
-            let what = if identity.planes { "gives frames only in several planes" } else { "is no camera" };
+        if !identity.captures() {
+            let what = if identity.planes() { "gives frames only in several planes" } else { "is no camera" };
             return Err(Error::new(Kind::Io, format!("{} {what}: {}", path.display(), identity.card))
                 .fix("'upres devices' lists the cameras; those of a Pi's ribbon cable are read by libcamera:"));
         }

@@ -33,24 +33,44 @@ fn fence<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(io::Error::other("the driver's answer makes no sense")))
 }
 
-/// What is said of a device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a device says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::device) struct Identity {
     pub(in crate::device) card: String,
     pub(in crate::device) driver: String,
     pub(in crate::device) bus: String,
-    /// Gives frames to programs.
-    pub(in crate::device) captures: bool,
-    /// Takes frames from programs.
-    pub(in crate::device) shows: bool,
+    flags: Flags,
+}
+
+impl Identity {
+    fn has(&self, flags: Flags) -> bool {
+        self.flags.intersects(flags)
+    }
+
+    /// Gives frames to programs, in buffers that can be mapped.
+    pub(in crate::device) fn captures(&self) -> bool {
+        self.has(Flags::VIDEO_CAPTURE) && self.has(Flags::STREAMING)
+    }
+
+    /// Takes frames from programs. While someone writes, v4l2loopback says that it does not, and sometimes afterwards.
+    pub(in crate::device) fn shows(&self) -> bool {
+        self.has(Flags::VIDEO_OUTPUT) || self.driver.starts_with("v4l2") && self.driver.ends_with("loopback")
+    }
+
     /// Gives or takes frames in several planes, which the crate cannot do.
-    pub(in crate::device) planes: bool,
+    pub(in crate::device) fn planes(&self) -> bool {
+        self.has(Flags::VIDEO_CAPTURE_MPLANE | Flags::VIDEO_OUTPUT_MPLANE)
+    }
+
     /// Works on pictures in memory: an encoder, a decoder, a scaler.
-    pub(in crate::device) codec: bool,
+    pub(in crate::device) fn codec(&self) -> bool {
+        self.has(Flags::VIDEO_M2M | Flags::VIDEO_M2M_MPLANE)
+    }
+
     /// Frames can be written to it as to a file.
-    pub(in crate::device) writes: bool,
-    /// Frames can be mapped.
-    pub(in crate::device) streams: bool,
+    pub(in crate::device) fn writes(&self) -> bool {
+        self.has(Flags::READ_WRITE)
+    }
 }
 
 /// What the driver really gave.
@@ -80,6 +100,8 @@ pub(super) struct Stamp {
 /// An open device.
 pub(in crate::device) struct Node {
     device: Option<Device>,
+    /// Of a device that takes frames, where it had to be told that they come.
+    told: Option<Buffers>,
 }
 
 impl Drop for Node {
@@ -125,6 +147,12 @@ fn given(format: v4l::Format) -> Given {
     Given { fourcc: format.fourcc.repr, size: [format.width, format.height], stride: format.stride, range, progressive }
 }
 
+/// The crate leaves in the name what the buffer held behind its end.
+fn described(format: v4l::format::Description) -> ([u8; 4], String) {
+    let name = format.description.split('\0').next().unwrap_or_default();
+    (format.fourcc.repr, name.trim().to_owned())
+}
+
 fn size(width: u32, height: u32) -> Size {
     Size::new(width as usize, height as usize)
 }
@@ -140,7 +168,7 @@ impl Node {
     /// Opens the device at `path`.
     pub(in crate::device) fn open(path: &Path) -> io::Result<Self> {
         // The crate makes a C string of the path and panics where that cannot be.
-        fence(|| Device::with_path(path)).map(|device| Self { device: Some(device) })
+        fence(|| Device::with_path(path)).map(|device| Self { device: Some(device), told: None })
     }
 
     fn ask<T>(&self, call: impl FnOnce(&Device) -> io::Result<T>) -> io::Result<T> {
@@ -151,30 +179,19 @@ impl Node {
     /// What it is.
     pub(in crate::device) fn identity(&self) -> io::Result<Identity> {
         let caps = self.ask(Device::query_caps)?;
-        let has = |flags: Flags| caps.capabilities.intersects(flags);
-        Ok(Identity {
-            captures: has(Flags::VIDEO_CAPTURE),
-            shows: has(Flags::VIDEO_OUTPUT),
-            planes: has(Flags::VIDEO_CAPTURE_MPLANE | Flags::VIDEO_OUTPUT_MPLANE),
-            codec: has(Flags::VIDEO_M2M | Flags::VIDEO_M2M_MPLANE),
-            writes: has(Flags::READ_WRITE),
-            streams: has(Flags::STREAMING),
-            card: caps.card,
-            driver: caps.driver,
-            bus: caps.bus,
-        })
+        Ok(Identity { card: caps.card, driver: caps.driver, bus: caps.bus, flags: caps.capabilities })
     }
 
     /// The formats that it gives, by fourcc and name.
     pub(super) fn formats(&self) -> io::Result<Vec<([u8; 4], String)>> {
         let formats = self.ask(Capture::enum_formats)?;
-        Ok(formats.into_iter().map(|format| (format.fourcc.repr, format.description)).collect())
+        Ok(formats.into_iter().map(described).collect())
     }
 
     /// The formats that it takes, by fourcc and name.
     pub(super) fn output_formats(&self) -> io::Result<Vec<([u8; 4], String)>> {
         let formats = self.ask(Output::enum_formats)?;
-        Ok(formats.into_iter().map(|format| (format.fourcc.repr, format.description)).collect())
+        Ok(formats.into_iter().map(described).collect())
     }
 
     /// The sizes and rates in one format; rates of stepwise sizes are those at the size nearest to `near`. Nothing where the driver
@@ -237,6 +254,14 @@ impl Node {
         Ok((given(took), took.size as usize))
     }
 
+    /// Tells a device that takes frames that they come now, which is the driver's business to know; one has to be told.
+    pub(in crate::device) fn announce(&mut self) -> io::Result<()> {
+        let mut mapped = self.ask(|device| Mapped::with_buffers(device, Type::VideoOutput, 0))?;
+        let started = fence(|| mapped.start());
+        self.told = Some(Buffers(Some(mapped)));
+        started
+    }
+
     /// Writes one frame; `false` where the device was not ready for it within `wait`.
     pub(in crate::device) fn write(&mut self, frame: &[u8], wait: Duration) -> io::Result<bool> {
         let device = self.device.as_mut().ok_or_else(|| io::Error::from(Errno::BADF))?;
@@ -269,14 +294,14 @@ impl Node {
             (2..MOST_BUFFERS).take_while(|&index| CaptureStream::queue(&mut mapped, index).is_ok()).for_each(drop);
             mapped.start()
         });
-        let stream = Stream { mapped: Some(mapped), handle, _node: self };
+        let stream = Stream { buffers: Buffers(Some(mapped)), handle, _node: self };
         started.map(|()| stream)
     }
 }
 
 /// Frames that come.
 pub(super) struct Stream {
-    mapped: Option<Mapped<'static>>,
+    buffers: Buffers,
     handle: Arc<v4l::device::Handle>,
     _node: Node,
 }
@@ -303,7 +328,7 @@ impl Stream {
             return Ok(None);
         }
         let handle = &self.handle;
-        let mapped = self.mapped.as_mut().ok_or_else(|| io::Error::from(Errno::BADF))?;
+        let mapped = self.buffers.0.as_mut().ok_or_else(|| io::Error::from(Errno::BADF))?;
         fence(|| {
             let (mut frame, mut meta) = CaptureStream::next(mapped)?;
             while ready(handle, IN, Duration::ZERO)? {
@@ -324,9 +349,12 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+/// The crate's stream, dropped with care.
+struct Buffers(Option<Mapped<'static>>);
+
+impl Drop for Buffers {
     fn drop(&mut self) {
-        let Some(mut mapped) = self.mapped.take() else { return };
+        let Some(mut mapped) = self.0.take() else { return };
         let stopped = fence(|| mapped.stop());
         match stopped.err().map(|error| (Errno::from_io_error(&error), error)) {
             None | Some((Some(Errno::NODEV), _)) => {
@@ -334,9 +362,21 @@ impl Drop for Stream {
             }
             Some((_, error)) => {
                 // Dropping would panic, perhaps twice, which ends the program: the buffers are given up instead.
-                warn!("a camera could not be stopped: {error}");
+                warn!("a video device could not be stopped: {error}");
                 std::mem::forget(mapped);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_crate_is_an_error() {
+        let answer: io::Result<()> = fence(|| panic!("as the crate does on odd data"));
+        assert!(answer.is_err_and(|error| error.to_string().contains("makes no sense")));
+        assert!(Node::open(Path::new("/dev/a\0b")).is_err(), "no path of C");
     }
 }
