@@ -7,6 +7,7 @@ use upres::error::{Kind, Result};
 mod bench;
 mod compare;
 mod completions;
+mod devices;
 mod info;
 mod interrupt;
 mod limits;
@@ -41,6 +42,8 @@ enum Command {
     Bench(bench::Args),
     /// Measure this machine: floats or bytes, how many threads; later runs use what was found
     Tune(tune::Args),
+    /// List cameras, virtual cameras and screens
+    Devices(devices::Args),
     /// Draw the sample picture
     Sample(sample::Args),
     /// Write shell completions or the man page
@@ -70,6 +73,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Tune(args) => tune::run(args),
+        Command::Devices(args) => devices::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Completions(args) => completions::run(args),
     }

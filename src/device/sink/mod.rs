@@ -3,6 +3,7 @@
 mod date;
 pub mod record;
 pub mod snapshot;
+pub mod loopback;
 
 use super::shot::Shown;
 use crate::error::Result;

@@ -10,6 +10,7 @@ pub mod pipe;
 mod planes;
 pub mod spawn;
 pub mod uri;
+pub mod camera;
 
 use super::shot::{Format, Shot};
 use crate::error::Result;

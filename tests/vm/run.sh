@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Cameras, a virtual camera and a screen on a real kernel: Debian's, in QEMU by software emulation. Simulated are the sensor (vivid), the
+# USB camera (uvcsim, behind the kernel's own uvcvideo driver) and the screen; v4l2loopback and all else is what a user has.
+#
+# Needs, as root: apt-get install -y qemu-system-x86 cpio kmod xz-utils zstd gcc make; a built target/release/upres; a network for the first run.
+# The last line is VM-OK where all went well.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+limit=${UPRES_VM_SECONDS:-240}
+work=target/vm
+mkdir -p "$work/debs"
+
+for program in qemu-system-x86_64 cpio depmod modprobe xz zstd gcc make; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || { echo "$program is missing: see the head of $0" >&2; exit 1; }
+done
+target/release/upres --version
+
+# Debian's ordinary kernel (those for clouds have no cameras), and what builds v4l2loopback for it.
+fetch() {
+    ls "$work/debs/$1"_*.deb >/dev/null 2>&1 || (cd "$work/debs" && apt-get download -qq "$1" 2>/dev/null)
+}
+newest() { apt-cache depends linux-image-amd64 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }'; }
+if [ ! -e "$work/debs/complete" ]; then
+    rm -f "$work"/debs/*
+    kernel=$(newest)
+    if [ -z "$kernel" ] || ! fetch "$kernel"; then apt-get update -qq && kernel=$(newest) && fetch "$kernel"; fi
+    version=${kernel#linux-image-}
+    for package in busybox-static "linux-headers-$version" "linux-headers-${version%-*}-common" "linux-kbuild-${version%%-*}" v4l2loopback-dkms; do
+        fetch "$package" || fetch "${package%.*}"
+    done
+    touch "$work/debs/complete"
+fi
+kernel=$(ls "$work"/debs/linux-image-*.deb)
+
+if [ "$(cat "$work/loopback/made" 2>/dev/null)" != "$(basename "$kernel")" ]; then
+    rm -rf "$work/loopback" && mkdir -p "$work/loopback"
+    for deb in "$work"/debs/linux-headers-*.deb "$work"/debs/linux-kbuild-*.deb "$work"/debs/v4l2loopback-dkms_*.deb; do
+        dpkg-deb -x "$deb" "$work/loopback"
+    done
+    # The headers name each other by the place where they are installed.
+    headers=$(realpath "$work"/loopback/usr/src/linux-headers-*-amd64)
+    sed -i "s|include /usr/src|include $PWD/$work/loopback/usr/src|" "$headers/Makefile"
+    make -s -C "$headers" M="$(realpath "$work"/loopback/usr/src/v4l2loopback-*)" CC=gcc modules
+    basename "$kernel" >"$work/loopback/made"
+fi
+
+CARGO_TARGET_DIR=$work/uvcsim cargo build --release --quiet --manifest-path tests/vm/uvcsim/Cargo.toml
+
+# What the USB camera sees, and the same at another size.
+for size in 320x240 160x120; do
+    folder=$work/frames-$size
+    [ -e "$folder/3.jpg" ] && continue
+    mkdir -p "$folder"
+    for i in 0 1 2 3; do
+        target/release/upres sample --size "$size" "$folder/$i.jpg"
+    done
+done
+
+extra=()
+[ -n "${UPRES_CAMERA_TEST:-}" ] && extra+=("$UPRES_CAMERA_TEST")
+bash tests/vm/pack.sh "$kernel" "$(ls "$work"/debs/busybox-static_*.deb)" \
+    "$work" tests/vm/init "vivid uvcvideo vhci-hcd virtio-pci virtio-gpu" \
+    tests/vm/checks "$work"/loopback/usr/src/v4l2loopback-*/v4l2loopback.ko target/release/upres "$work/uvcsim/release/uvcsim" "$work/frames-320x240" "$work/frames-160x120" "${extra[@]}"
+
+# The monitor is a pair of pipes: the guest says when the screen is to be looked at.
+rm -f "$work"/monitor.* "$work"/*.ppm && mkfifo "$work/monitor.in" "$work/monitor.out"
+exec 3<>"$work/monitor.in" 4<>"$work/monitor.out"
+started=$SECONDS
+timeout "$limit" qemu-system-x86_64 -machine q35 -cpu max -accel tcg,thread=multi -smp 2 -m 768 \
+    -nodefaults -no-reboot -display none -vga none -device virtio-gpu-pci,xres=640,yres=480,edid=on \
+    -chardev pipe,id=monitor,path="$work/monitor" -mon chardev=monitor -serial stdio \
+    -kernel "$work/vmlinuz" -initrd "$work/initrd" \
+    -append "console=ttyS0 quiet panic=-1 vt.global_cursor_default=0 consoleblank=0 ${UPRES_VM_APPEND:-}" </dev/null |
+    tr -d '\r' | while IFS= read -r line; do
+        printf '%s\n' "$line"
+        case $line in
+        SCREENDUMP\ *) printf 'screendump %s\n' "$work/${line#SCREENDUMP }.ppm" >&3 ;;
+        esac
+    done | tee "$work/log" || true
+exec 3>&- 4>&-
+echo "the virtual machine ran for $((SECONDS - started)) s"
+grep -qx GUEST-OK "$work/log" || { echo "VM-FAILED: see $work/log" >&2; exit 1; }
+echo VM-OK
