@@ -1,5 +1,7 @@
 //! Where enlarged frames go: screens, browsers, virtual cameras, files.
 
+pub mod http;
+
 use super::shot::Shown;
 use crate::error::Result;
 use std::sync::Arc;
