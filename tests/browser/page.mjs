@@ -2,7 +2,7 @@
 //
 //   node page.mjs [--chromium PATH] [--shots FOLDER] -- COMMAND …
 //
-// COMMAND serves live pictures and prints a line with "serving on HOST:PORT"; a line on its standard input takes the camera
+// COMMAND serves live pictures and prints a line with "serving on HOST:PORT" (UPRES_ADDRESS says where); a line on its standard input takes the camera
 // away, and the next brings it back. Where UPRES_TOKEN stands in its environment, it asks for that.
 // Without COMMAND, the ignored test 'serve' of tests/http_live.rs is built and run.
 
@@ -32,14 +32,14 @@ function options() {
 }
 
 /** Starts the server; gives its address and a way to take the camera away and back. */
-async function serve(command, token) {
-  const environment = { ...process.env, UPRES_SERVE: '300', UPRES_ADDRESS: '127.0.0.1:0' };
+async function serve(command, token, at = '127.0.0.1:0') {
+  const environment = { ...process.env, UPRES_SERVE: '300', UPRES_ADDRESS: at };
   if (token) environment.UPRES_TOKEN = token;
   const child = spawn(command[0], command.slice(1), { cwd: ROOT, env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const address = await new Promise((resolve, reject) => {
     createInterface(child.stdout).on('line', (line) => {
-      const found = /serving on (\S+)/.exec(line);
+      const found = /(?:serving on |http:\/\/)([^\s\/]+:\d+)/.exec(line);
       if (found) resolve(`http://${found[1]}`);
     });
     ended.then(() => reject(new Error('the server ended before it served')));
@@ -96,6 +96,7 @@ async function sliderWorks(page) {
 }
 
 async function freezeAndLens(page, folder) {
+  await page.focus('#canvas');
   await page.keyboard.press('f');
   await page.waitForSelector('#freeze[aria-pressed=true]');
   await page.waitForTimeout(300);
@@ -147,6 +148,17 @@ async function cameraGoesAndComes(page, server, folder) {
   await status(page, 'live');
   await page.waitForSelector('#absent', { state: 'hidden' });
   await moves(page, 'after the camera came back');
+}
+
+/** The device is started anew while a page is open; gives the new server. */
+async function deviceRestarts(page, server, command) {
+  await server.stop();
+  await status(page, 'lost');
+  assert.ok(await page.isVisible('#absent'));
+  const again = await serve(command, null, new URL(server.address).host);
+  await status(page, 'live');
+  await moves(page, 'after the device came back');
+  return again;
 }
 
 async function tokenIsAsked(browser, server, folder) {
@@ -208,7 +220,10 @@ async function main() {
     const page = await browser.newPage({ viewport: { width: 1440, height: 860 } });
     const complaints = [];
     page.on('pageerror', (error) => complaints.push(String(error)));
-    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+    page.on('console', (message) => {
+      // Reading pixels back is our doing, not the page's.
+      if (['error', 'warning'].includes(message.type()) && !message.text().includes('readback')) complaints.push(message.text());
+    });
     await page.goto(server.address);
     await step('a live picture', () => status(page, 'live'));
     await step('it moves', () => moves(page, 'live'));
@@ -220,6 +235,7 @@ async function main() {
     await step('another model', () => modelChanges(page, server.address));
     await step('the camera away and back', () => cameraGoesAndComes(page, server, shots));
     assert.deepEqual(complaints, [], 'the page complained');
+    await step('the device started anew', async () => { server = await deviceRestarts(page, server, command); });
     await page.close();
     await step('on a phone', () => onAPhone(browser, server, shots));
     await step('without JavaScript', () => withoutScript(browser, server));

@@ -7,8 +7,9 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Up to three runs of bytes that are written one after the other.
 pub(super) type Piece = Chain<Chain<Bytes, Bytes>, Bytes>;
@@ -21,7 +22,60 @@ pub(super) enum Content {
     /// All of it.
     Whole(Bytes),
     /// Pieces as they come, without end.
-    Live(mpsc::Receiver<Piece>),
+    Live(Live),
+}
+
+/// The reading end of a stream. It asks for each piece when there is room to write it and not before, so that pieces are
+/// chosen late and none grows old on its way.
+#[derive(Debug)]
+pub(super) struct Live {
+    pieces: mpsc::Receiver<Piece>,
+    wanted: Arc<Notify>,
+    has_asked: bool,
+}
+
+/// The writing end of a stream.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pieces: mpsc::Sender<Piece>,
+    wanted: Arc<Notify>,
+}
+
+/// Both ends of a stream.
+pub(super) fn live() -> (Feed, Content) {
+    let (sender, receiver) = mpsc::channel(1);
+    let wanted = Arc::new(Notify::new());
+    let feed = Feed { pieces: sender, wanted: wanted.clone() };
+    (feed, Content::Live(Live { pieces: receiver, wanted, has_asked: false }))
+}
+
+impl Feed {
+    /// Waits until the next piece is wanted.
+    pub(super) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Waits until nobody reads any more.
+    pub(super) async fn closed(&self) {
+        self.pieces.closed().await;
+    }
+
+    /// Hands over the piece that was wanted; `false` where nobody reads any more.
+    pub(super) async fn give(&self, piece: Piece) -> bool {
+        self.pieces.send(piece).await.is_ok()
+    }
+}
+
+impl Live {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if !self.has_asked {
+            self.has_asked = true;
+            self.wanted.notify_one();
+        }
+        let piece = std::task::ready!(self.pieces.poll_recv(cx));
+        self.has_asked = false;
+        Poll::Ready(piece)
+    }
 }
 
 /// Three runs as one.
@@ -35,7 +89,7 @@ impl Body for Content {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Infallible>>> {
         let next = match self.get_mut() {
-            Self::Live(pieces) => std::task::ready!(pieces.poll_recv(cx)),
+            Self::Live(live) => std::task::ready!(live.poll(cx)),
             Self::Whole(bytes) if bytes.is_empty() => None,
             Self::Whole(bytes) => Some(piece(std::mem::take(bytes), Bytes::new(), Bytes::new())),
         };
@@ -122,4 +176,32 @@ pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::time::{Duration, timeout};
+
+    #[test]
+    fn one_piece_is_asked_for_at_a_time_and_only_by_who_has_room() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap_or_else(|e| panic!("{e}")).block_on(async {
+            let (feed, mut content) = live();
+            let wanted = async || timeout(Duration::from_millis(1), feed.wanted()).await.is_ok();
+            assert!(!wanted().await, "nobody has room yet");
+            for _ in 0..3 {
+                let is_pending = |cx: &mut Context<'_>| Poll::Ready(Pin::new(&mut content).poll_frame(cx).is_pending());
+                assert!(poll_fn(is_pending).await);
+            }
+            assert!(wanted().await && !wanted().await, "asked thrice, wanted once");
+            assert!(feed.give(piece(Bytes::from_static(b"x"), Bytes::new(), Bytes::new())).await);
+            assert!(poll_fn(|cx| Pin::new(&mut content).poll_frame(cx)).await.is_some());
+            assert!(!wanted().await, "the piece is being written");
+            drop(content);
+            feed.closed().await;
+            assert!(!feed.give(piece(Bytes::new(), Bytes::new(), Bytes::new())).await);
+        });
+    }
 }

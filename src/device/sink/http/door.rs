@@ -2,6 +2,8 @@
 
 use super::answer::single;
 use super::options::{HttpOptions, is_loopback};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::uri::{Authority, Uri};
 use sha2::{Digest, Sha256};
@@ -57,8 +59,7 @@ fn is_same(given: &str, digested: &[u8; 32]) -> bool {
 
 impl Secret {
     fn new(token: &str) -> Self {
-        let value: String =
-            digest(format!("upres live cookie\0{token}").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let value = URL_SAFE_NO_PAD.encode(digest(format!("upres live cookie\0{token}").as_bytes()));
         Self { token: digest(token.as_bytes()), cookie: digest(value.as_bytes()), value }
     }
 }

@@ -1,6 +1,6 @@
 //! Streams: each client takes the newest frame when it has room for it.
 
-use super::answer::{Content, Piece, piece};
+use super::answer::{self, Content, Feed, Piece, piece};
 use super::crowd::{View, Watch};
 use super::encoded::{ABSENT, Encoded, large, small};
 use super::site::Site;
@@ -8,7 +8,7 @@ use crate::device::live::desk::ms;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// What stands between the parts of an MJPEG stream, as in ustreamer's.
@@ -22,33 +22,36 @@ const BEAT: Duration = Duration::from_secs(2);
 
 /// A stream for someone who watches: MJPEG of the enlarged picture, or records with both.
 pub(super) fn stream(site: Arc<Site>, watch: Watch, view: View) -> Content {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(feed(site, watch, view, sender));
-    Content::Live(receiver)
+    let (feed, content) = answer::live();
+    tokio::spawn(serve(site, watch, view, feed));
+    content
 }
 
-async fn feed(site: Arc<Site>, watch: Watch, view: View, pieces: mpsc::Sender<Piece>) {
+async fn serve(site: Arc<Site>, watch: Watch, view: View, feed: Feed) {
     let mut newest = site.newest.subscribe();
     newest.mark_changed();
     let mut closing = site.closing.clone();
     let mut is_first = true;
     loop {
-        // Room comes first and the choice after it, so that no frame grows old in a queue.
-        let room = tokio::select! {
-            room = pieces.reserve() => room,
-            _ = closing.changed() => return,
+        let frame = async {
+            feed.wanted().await;
+            tokio::select! {
+                frame = next(&mut newest) => frame,
+                () = sleep(BEAT), if view == View::Both => None,
+            }
         };
-        let Ok(room) = room else { return };
         let frame = tokio::select! {
-            frame = next(&mut newest) => frame,
-            () = sleep(BEAT), if view == View::Both => None,
-            () = pieces.closed() => return,
+            frame = frame => frame,
+            () = feed.closed() => return,
             _ = closing.changed() => return,
         };
-        match (&frame, view) {
-            (Some(frame), View::Large) => room.send(part(frame, is_first)),
-            (frame, View::Both) => room.send(record(frame.as_ref())),
+        let piece = match (&frame, view) {
+            (Some(frame), View::Large) => part(frame, is_first),
+            (frame, View::Both) => record(frame.as_ref()),
             (None, View::Large) => return,
+        };
+        if !feed.give(piece).await {
+            return;
         }
         if frame.is_some() {
             watch.note();

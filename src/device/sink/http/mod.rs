@@ -40,7 +40,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// What the kernel holds for a client that is behind, in bytes: two or three pictures, not seconds of them.
-const SEND_BUFFER: u32 = 256 << 10;
+const SEND_BUFFER: u32 = 128 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 256;
 

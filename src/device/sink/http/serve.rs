@@ -15,7 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-/// Connections besides those of clients who watch: pages that ask for figures, and who is told that there is no room.
+/// Connections of a client: a page has one for its pictures and one for its figures.
+const EACH: usize = 2;
+/// Connections besides: whoever collects figures, and who is told that no more may watch.
 const BESIDES: usize = 32;
 /// Connections that get the answer that there is no room. Any more are closed.
 const TURNED_AWAY: usize = 32;
@@ -32,7 +34,7 @@ const FAREWELL: Duration = Duration::from_millis(300);
 
 /// Serves until the site closes.
 pub(super) async fn run(listener: TcpListener, site: Arc<Site>) {
-    let most = site.clients + BESIDES + TURNED_AWAY;
+    let most = EACH * site.clients + BESIDES + TURNED_AWAY;
     let seats = Arc::new(Semaphore::new(most));
     let mut closing = site.closing.clone();
     loop {

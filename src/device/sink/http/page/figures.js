@@ -10,7 +10,8 @@ export function write(result, choices) {
   const text = (id, value) => { if ($(id).textContent !== value) $(id).textContent = value; };
   text('fps-in', report.fps_in.toFixed(report.fps_in < 10 ? 1 : 0));
   text('fps-out', report.fps_out.toFixed(report.fps_out < 10 ? 1 : 0));
-  text('quantiles', report.age.p50 ? `p50 ${ms(report.age.p50)} · p95 ${ms(report.age.p95)}` : '');
+  const { p50, p95, p99 } = report.age;
+  text('quantiles', p50 ? [p50, p95, p99].map((age) => `${ms(age)}`).join(' · ') : '–');
   stages(report.ms, text);
   const tiles = report.tiles_run + report.tiles_reused;
   text('tiles', tiles && report.tiles_reused ? `${Math.round((100 * report.tiles_reused) / tiles)} %` : '–');
@@ -36,7 +37,7 @@ function stages(times, text) {
   const rest = Math.max(0, times.total - times.unpack - times.generator - times.chroma);
   const parts = { unpack: times.unpack, generator: times.generator, chroma: times.chroma, rest };
   for (const [name, value] of Object.entries(parts)) {
-    text(`ms-${name}`, `${ms(value)} ms`);
+    text(`ms-${name}`, ms(value));
     $('stages').querySelector(`.${name}`).style.flexGrow = value;
   }
   text('total', times.total ? `${ms(times.total)} ms` : '');
@@ -102,6 +103,12 @@ export class Choices {
   }
 }
 
+/** The next number that is easy to halve and to read. */
+function roundUp(value) {
+  const step = 10 ** Math.floor(Math.log10(Math.max(20, value)));
+  return [2, 4, 6, 8, 10].map((n) => n * step).find((n) => n >= value);
+}
+
 /** Ages of frames over the last minute. */
 export class Chart {
   #times = [];
@@ -116,11 +123,11 @@ export class Chart {
     const dim = '#7b8896';
     const axis = { stroke: dim, font: '11px system-ui', ticks: { show: false }, grid: { stroke: '#222932', width: 1 } };
     const options = {
-      width: box.clientWidth || 290, height: 96, legend: { show: false }, cursor: { show: false }, padding: [6, 6, 0, 0],
-      scales: { x: { time: false, range: () => [-REMEMBERED, 0] }, y: { range: (_, low, high) => [0, Math.max(20, (high || 0) * 1.25)] } },
+      width: box.clientWidth || 290, height: 96, legend: { show: false }, cursor: { show: false }, padding: [6, 14, 0, 0],
+      scales: { x: { time: false, range: () => [-REMEMBERED, 0] }, y: { range: (_, low, high) => [0, roundUp(1.1 * (high || 0))] } },
       axes: [
         { ...axis, size: 20, grid: { show: false }, splits: () => [-60, -40, -20, 0], values: (_, at) => at.map((s) => (s ? `${s} s` : 'now')) },
-        { ...axis, size: 38, splits: (_, __, low, high) => [0, high / 2, high].map((v) => Math.round(v)), values: (_, at) => at.map((v) => `${v}`) },
+        { ...axis, size: 38, splits: (_, __, low, high) => [0, high / 2, high], values: (_, at) => at.map((v) => `${v}`) },
       ],
       series: [{}, { stroke: '#7fd6c2', width: 1.5, fill: 'rgb(127 214 194 / .1)', points: { show: false } }],
     };
