@@ -3,19 +3,19 @@
 #![cfg(feature = "device")]
 #![allow(clippy::expect_used)]
 
+mod made_up;
+
+use made_up::{report, scene, shown};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
-use upres::device::clock;
 use upres::device::live::desk::{Desk, Wish};
-use upres::device::shot::{Picture, Shown};
 use upres::device::sink::http::{HttpOptions, HttpServer, HttpSink};
 use upres::device::sink::{Audience, Sink};
 use upres::geometry::Size;
-use upres::y4m::{Chroma, Header, Range, Siting};
 
 const TOKEN: &str = "a token of the tests";
 
@@ -34,27 +34,6 @@ fn live(change: impl FnOnce(&mut HttpOptions)) -> Live {
     desk.write(|report| report.models = vec!["camera-x2".to_owned(), "bicubic".to_owned()]);
     let (server, sink) = HttpServer::start(options, desk.clone(), audience.clone()).expect("a server");
     Live { server, sink, desk, audience }
-}
-
-/// A picture of grey waves that walk, with some noise, as cameras have it.
-fn picture(size: Size, number: u64) -> Picture {
-    let (chroma, range) = (Chroma::C420(Siting::Left), Some(Range::Full));
-    let header = Header { size, chroma, bits: 8, rate: None, aspect: None, range, comments: Vec::new() };
-    let mut bytes = vec![128; header.frame_bytes()];
-    let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    for (y, row) in bytes[..size.area()].chunks_exact_mut(size.width).enumerate() {
-        for (x, pixel) in row.iter_mut().enumerate() {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            *pixel = ((x * 256 / size.width + y + 3 * number as usize) as u8 / 2) + (state >> 60) as u8;
-        }
-    }
-    Picture { header, bytes }
-}
-
-fn shown(number: u64) -> Arc<Shown> {
-    let [small, large] = [Size::new(160, 120), Size::new(320, 240)].map(|size| picture(size, number));
-    let now = clock::now();
-    Arc::new(Shown { number, taken: now, done: now, small, large })
 }
 
 /// Sends a request and leaves the answer to be read.
@@ -155,7 +134,9 @@ fn fifty_clients_of_whom_ten_never_read_do_not_hold_up_the_fastest() {
     running.store(false, Ordering::SeqCst);
     feeder.join().expect("a feeder");
     drop(live.server);
-    readers.into_iter().for_each(|reader| reader.join().expect("a reader"));
+    for reader in readers {
+        reader.join().expect("a reader");
+    }
     drop(stuck);
 }
 
@@ -241,7 +222,7 @@ fn too_much_is_refused_and_the_next_is_served() {
     let address = live.server.address();
     let long = format!("X-Long: {}\r\n", "x".repeat(40 << 10));
     assert_eq!(status(&ask(address, "GET", "/state", &long, "")), 431);
-    let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
+    let many = "X-Many: y\r\n".repeat(200);
     assert_eq!(status(&ask(address, "GET", "/state", &many, "")), 431);
     let path = format!("/{}", "p".repeat(70_000));
     assert!([414, 431, 400].contains(&status(&ask(address, "GET", &path, "", ""))));
@@ -369,7 +350,7 @@ fn serve() {
             toggled.fetch_xor(true, Ordering::SeqCst);
         }
     });
-    made_up(&live.desk);
+    live.desk.write(|own| *own = report());
     let begun = Instant::now();
     let mut number = 0;
     while begun.elapsed() < Duration::from_secs(seconds) {
@@ -395,57 +376,4 @@ fn serve() {
             sleep(Duration::from_millis(40));
         }
     }
-}
-
-/// The sample picture, moving: what was before is every third pixel of what is after.
-fn scene(number: u64) -> Arc<Shown> {
-    use std::sync::OnceLock;
-    static PICTURE: OnceLock<Vec<u8>> = OnceLock::new();
-    let (all, size) = (Size::new(1440, 810), Size::new(1280, 720));
-    let rgb = PICTURE.get_or_init(|| upres::sample::draw(all).expect("the sample picture"));
-    let phase = number as f64 / 40.0;
-    let (dx, dy) = ((80.0 + 79.0 * phase.sin()) as usize, (45.0 + 44.0 * (0.7 * phase).cos()) as usize);
-    let large = picture_of(size, |x, y| &rgb[3 * ((y + dy) * all.width + x + dx)..][..3]);
-    let small = picture_of(Size::new(426, 240), |x, y| &rgb[3 * ((3 * y + dy) * all.width + 3 * x + dx)..][..3]);
-    let taken = clock::now().saturating_sub(Duration::from_millis(24 + number * 7 % 9));
-    Arc::new(Shown { number, taken, done: clock::now(), small, large })
-}
-
-fn picture_of<'a>(size: Size, rgb: impl Fn(usize, usize) -> &'a [u8]) -> Picture {
-    let mut picture = picture(Size::new(2, 2), 0);
-    picture.header.size = size;
-    picture.header.chroma = Chroma::C444;
-    picture.bytes.clear();
-    let weights = [[0.299, 0.587, 0.114, 0.0], [-0.1687, -0.3313, 0.5, 128.0], [0.5, -0.4187, -0.0813, 128.0]];
-    for [red, green, blue, offset] in weights {
-        for y in 0..size.height {
-            picture.bytes.extend((0..size.width).map(|x| {
-                let pixel = rgb(x, y);
-                let mixed = red * f64::from(pixel[0]) + green * f64::from(pixel[1]) + blue * f64::from(pixel[2]);
-                (mixed + offset + 0.5) as u8
-            }));
-        }
-    }
-    picture
-}
-
-fn made_up(desk: &Desk) {
-    desk.write(|report| {
-        report.source = "v4l2:/dev/video0".to_owned();
-        report.format = "MJPG 426x240 at 30.000 frames/s".to_owned();
-        (report.input, report.output) = ([426, 240], [1280, 720]);
-        (report.asked_fps, report.fps_in, report.fps_out) = (30.0, 30.0, 24.6);
-        report.models = ["camera-x2", "camera-x2-small", "sharp-rgb-x4-int8", "bicubic"].map(str::to_owned).to_vec();
-        (report.model, report.running) = ("camera-x2".to_owned(), "camera-x2-small".to_owned());
-        report.strength = Some(0.6);
-        report.governor.state = "smaller model".to_owned();
-        report.governor.step = 1;
-        report.governor.reason = "46 ms a frame, and 33 ms is all there is".to_owned();
-        (report.ms.unpack, report.ms.generator, report.ms.chroma, report.ms.total) = (2.1, 19.4, 3.2, 26.3);
-        (report.age.p50, report.age.p95, report.age.p99) = (31.2, 38.0, 47.5);
-        (report.tiles_run, report.tiles_reused) = (320, 810);
-        report.temperature = Some(61.3);
-        report.dropped.late = 1204;
-        report.dropped.thinned = 31;
-    });
 }
