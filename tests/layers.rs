@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 4] = [
 ];
 
 /// Foreign crates and the folders or files of `src/` that may name them. The GPU's kernel speaks candle, whose memory it runs on.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 25] = [
     ("bytes", &["device/sink/http/"]),
     ("candle_core", &["host/", "bin/upres-host/", "kernel/cuda.rs"]),
     ("clap", &["bin/"]),
@@ -34,6 +34,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("png", &["codec/"]),
     ("rayon", &["host/", "bin/upres-host/"]),
     ("safetensors", &["host/"]),
+    ("subtle", &["device/sink/http/"]),
     ("tokio", &["device/sink/http/"]),
     ("tract_core", &["session/"]),
     ("tract_onnx", &["session/"]),

@@ -4,6 +4,7 @@ mod date;
 pub mod record;
 pub mod snapshot;
 pub mod loopback;
+pub mod http;
 
 use super::shot::Shown;
 use crate::error::Result;
