@@ -1,5 +1,7 @@
 //! Where enlarged frames go: screens, browsers, virtual cameras, files.
 
+pub mod screen;
+
 use super::shot::Shown;
 use crate::error::Result;
 use std::sync::Arc;
