@@ -16,7 +16,7 @@ use upres::geometry::Size;
 use upres::y4m::{Chroma, Header, Range};
 
 /// How long each picture stands.
-const STAY: Duration = Duration::from_secs(3);
+const STAY: Duration = Duration::from_secs(6);
 
 /// Full-range 4:4:4: luma x + 2y, blue 3x + y, red 5y − x, each of 8 bits.
 fn card(size: Size) -> Picture {

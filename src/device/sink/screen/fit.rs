@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(Place::new(four_to_three, canvas, false), place([1440, 1080], (0, 0), [240, 0, 1440, 1080]));
         assert_eq!(Place::new(four_to_three, canvas, true), place([1920, 1440], (0, 180), [0, 0, 1920, 1080]));
         let wide = Size::new(200, 50);
-        assert_eq!(Place::new(wide, canvas, false), place([1920, 480], (0, 300), [0, 300, 1920, 480]));
+        assert_eq!(Place::new(wide, canvas, false), place([1920, 480], (0, 0), [0, 300, 1920, 480]));
         assert_eq!(Place::new(wide, canvas, true), place([4320, 1080], (1200, 0), [0, 0, 1920, 1080]));
         assert_eq!(Place::new(canvas, canvas, true), Place::new(canvas, canvas, false));
     }
