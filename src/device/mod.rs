@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod convert;
+pub mod hud;
 pub mod live;
 pub mod shot;
 pub mod sink;

@@ -5,6 +5,7 @@ pub mod record;
 pub mod snapshot;
 pub mod loopback;
 pub mod http;
+pub mod screen;
 
 use super::shot::Shown;
 use crate::error::Result;

@@ -24,7 +24,7 @@ pub enum Matrix {
 
 impl Matrix {
     /// Weights of red and blue in luma.
-    const fn weights(self) -> (f32, f32) {
+    pub const fn weights(self) -> (f32, f32) {
         match self {
             Self::Bt601 => (0.299, 0.114),
             Self::Bt709 => (0.2126, 0.0722),
@@ -33,7 +33,7 @@ impl Matrix {
     }
 
     /// What players assume of a video that does not say.
-    const fn usual(size: Size) -> Self {
+    pub const fn usual(size: Size) -> Self {
         if size.height >= 720 || size.width >= 1280 { Self::Bt709 } else { Self::Bt601 }
     }
 
