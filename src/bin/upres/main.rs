@@ -11,6 +11,7 @@ mod devices;
 mod info;
 mod interrupt;
 mod limits;
+mod live;
 mod model;
 mod models;
 mod sample;
@@ -38,6 +39,8 @@ enum Command {
     Info(info::Args),
     /// Measure a picture against its original: PSNR, SSIM, difference picture
     Compare(compare::Args),
+    /// Enlarge a camera's picture as it comes: on a screen, in a browser, as a virtual camera
+    Live(Box<live::Args>),
     /// Time a generator on this machine, frame by frame
     Bench(bench::Args),
     /// Measure this machine: floats or bytes, how many threads; later runs use what was found
@@ -51,10 +54,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("upres=warn,upres_host=warn"))
-        .format_timestamp(None)
-        .init();
-    run(&Cli::parse()).unwrap_or_else(|error| {
+    let cli = Cli::parse();
+    log_to_stderr(matches!(cli.command, Command::Live(_)));
+    run(&cli).unwrap_or_else(|error| {
         eprintln!("upres: {error}");
         match error.kind() {
             Kind::Usage => ExitCode::from(2),
@@ -64,6 +66,27 @@ fn main() -> ExitCode {
     })
 }
 
+/// Warnings, and what happens to a program that runs for months; as the journal likes it where the journal reads.
+fn log_to_stderr(service: bool) {
+    let filter = if service { "upres=info" } else { "upres=warn" };
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter));
+    builder.format_timestamp(None).format_target(!service);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.format(|buffer, record| {
+            use std::io::Write;
+            // syslog's levels: 3 is an error, 7 for those who look for one.
+            let level = match record.level() {
+                log::Level::Error => 3,
+                log::Level::Warn => 4,
+                log::Level::Info => 6,
+                log::Level::Debug | log::Level::Trace => 7,
+            };
+            writeln!(buffer, "<{level}>{}", record.args())
+        });
+    }
+    builder.init();
+}
+
 fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Upscale(args) => upscale::run(args),
@@ -71,6 +94,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Models(args) => models::run(args),
         Command::Info(args) => info::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Live(args) => live::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Devices(args) => devices::run(args),

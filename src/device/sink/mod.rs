@@ -1,11 +1,12 @@
 //! Where enlarged frames go: screens, browsers, virtual cameras, files.
 
 mod date;
-pub mod record;
-pub mod snapshot;
-pub mod loopback;
 pub mod http;
+pub mod loopback;
+pub mod probe;
+pub mod record;
 pub mod screen;
+pub mod snapshot;
 
 use super::shot::Shown;
 use crate::error::Result;

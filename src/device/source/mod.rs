@@ -1,6 +1,7 @@
 //! Where live frames come from: cameras, pipes, the user's ffmpeg, files, and a moving test card.
 
 mod assemble;
+pub mod camera;
 mod feed;
 pub mod file;
 pub mod launch;
@@ -10,7 +11,6 @@ pub mod pipe;
 mod planes;
 pub mod spawn;
 pub mod uri;
-pub mod camera;
 
 use super::shot::{Format, Shot};
 use crate::error::Result;

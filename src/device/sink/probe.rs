@@ -1,0 +1,74 @@
+//! Reads the test card's number back from the enlarged picture: latency from end to end, and what was dropped on the way.
+
+use super::Sink;
+use crate::device::clock;
+use crate::device::live::desk::Ages;
+use crate::device::shot::Shown;
+use crate::device::source::pattern::read_number;
+use crate::error::Result;
+use serde::Serialize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Ages that are kept: hours of frames.
+const MOST: usize = 1 << 20;
+/// Numbers go round after so many.
+const ROUND: u32 = 1 << 20;
+
+/// What the probe saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct ProbeReport {
+    /// Frames whose number was read and right.
+    pub read: u64,
+    /// Frames whose number could not be read, or was another frame's.
+    pub misread: u64,
+    /// Numbers that were left out between frames: the source's frames that were not shown.
+    pub dropped: u64,
+    /// From the moment the card was drawn to the moment its number had been read, in milliseconds.
+    pub age: Ages,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    report: ProbeReport,
+    ages: Vec<f32>,
+    last: Option<u32>,
+}
+
+/// A sink that reads numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Probe(Arc<Mutex<Seen>>);
+
+impl Probe {
+    /// What was seen since the beginning.
+    pub fn report(&self) -> ProbeReport {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.ages.sort_unstable_by(f32::total_cmp);
+        let last = seen.ages.len().saturating_sub(1) as f64;
+        let at = |share: f64| seen.ages.get((share * last).round() as usize).map_or(0.0, |&ms| f64::from(ms));
+        let age = Ages { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
+        ProbeReport { age, ..seen.report }
+    }
+}
+
+impl Sink for Probe {
+    fn show(&mut self, shown: &Arc<Shown>) -> Result<()> {
+        let (small, large) = (shown.small.header.size, shown.large.header.size);
+        let scale = large.width / small.width.max(1);
+        let number = read_number(&shown.large.bytes, large, scale);
+        let age = clock::now().saturating_sub(shown.taken);
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match number.filter(|&number| u64::from(number) == shown.number % u64::from(ROUND)) {
+            None => seen.report.misread += 1,
+            Some(number) => {
+                let left_out = seen.last.map_or(0, |last| number.wrapping_sub(last + 1) % ROUND);
+                seen.report.read += 1;
+                seen.report.dropped += u64::from(left_out);
+                seen.last = Some(number);
+                if seen.ages.len() < MOST {
+                    seen.ages.push(age.as_secs_f32() * 1e3);
+                }
+            }
+        }
+        Ok(())
+    }
+}
