@@ -14,11 +14,19 @@ pub(super) struct Face {
 }
 
 impl Face {
-    /// The face whose lines are at most `height` pixels high, or the smallest there is.
+    /// The face with the highest lines of at most `height` pixels, or the smallest there is.
     pub(super) fn of_height(height: usize) -> Self {
-        let own = |font: &MonoFont<'_>| font.character_size.height as usize;
-        let font = FONTS.into_iter().find(|font| own(font) <= height).unwrap_or(&FONT_5X8);
-        Self { font, zoom: (height / own(font)).max(1) }
+        let mut best = Self { font: &FONT_5X8, zoom: 1 };
+        for font in FONTS {
+            // Small type that is enlarged is worse to read than large type.
+            let most = if font.character_size.height < 15 { 1 } else { usize::MAX };
+            let zoom = (height / font.character_size.height as usize).min(most);
+            let face = Self { font, zoom };
+            if face.line() > best.line() {
+                best = face;
+            }
+        }
+        best
     }
 
     /// Pixels from one character to the next.

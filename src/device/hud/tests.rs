@@ -98,6 +98,7 @@ fn faces_grow_with_the_screen() {
     };
     assert_eq!(height(41), (20, 2, 40));
     assert_eq!(height(83), (20, 4, 80));
+    assert_eq!(height(30), (15, 2, 30));
     assert_eq!(height(18), (15, 1, 15));
     assert_eq!(height(10), (10, 1, 10));
     assert_eq!(height(0), (8, 1, 8));

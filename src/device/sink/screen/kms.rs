@@ -65,6 +65,12 @@ pub(super) fn cards() -> Vec<PathBuf> {
     cards
 }
 
+/// Whether a card has plugs, as far as it lets us see: others only compute.
+pub(super) fn has_plugs(path: &Path) -> bool {
+    let card = OpenOptions::new().read(true).write(true).open(path);
+    card.map_or(true, |card| Card(card).resource_handles().is_ok())
+}
+
 impl Kms {
     /// Takes the display over and makes it black.
     ///

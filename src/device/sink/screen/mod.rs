@@ -28,7 +28,7 @@ use fit::Place;
 use paint::Painter;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use turned::Turned;
@@ -77,27 +77,34 @@ pub fn open(options: &ScreenOptions, desk: &Arc<Desk>) -> Result<Box<dyn Sink>> 
     Ok(Box::new(Screen::new(display, options, Arc::clone(desk))))
 }
 
-/// The first display of any card, or else, where they are wanted, the first framebuffer.
+/// The first display of any card; or the first framebuffer, where those are wanted and no card has plugs. Behind a card that
+/// another program has, or whose display is unplugged, a framebuffer would take pictures that nobody sees.
 fn any(drm: &DrmOptions, framebuffers: bool) -> Result<Box<dyn Display>> {
+    let cards: Vec<PathBuf> = kms::cards().into_iter().filter(|card| kms::has_plugs(card)).collect();
     let mut refusals = Vec::new();
-    for card in kms::cards() {
-        match kms::Kms::open(&card, drm) {
+    for card in &cards {
+        match kms::Kms::open(card, drm) {
             Ok(display) => return Ok(Box::new(display)),
-            Err(error) => refusals.push(error.to_string()),
+            Err(error) => refusals.push(error),
         }
     }
-    for path in framebuffers.then(fbdev::framebuffers).into_iter().flatten() {
-        match fbdev::Framebuffer::open(&path) {
+    let framebuffers = if framebuffers && cards.is_empty() { fbdev::framebuffers() } else { Vec::new() };
+    for path in &framebuffers {
+        match fbdev::Framebuffer::open(path) {
             Ok(display) => return Ok(Box::new(display)),
-            Err(error) => refusals.push(error.to_string()),
+            Err(error) => refusals.push(error),
         }
     }
-    if refusals.is_empty() {
-        let message =
-            if framebuffers { "there is neither /dev/dri/card* nor /dev/fb*" } else { "there is no /dev/dri/card*" };
-        return Err(Error::new(Kind::Io, message).fix("on a Raspberry Pi: dtoverlay=vc4-kms-v3d in config.txt"));
+    let last = refusals.pop();
+    match (last, refusals.is_empty()) {
+        (Some(only), true) => Err(only),
+        (Some(last), false) => {
+            let all: Vec<String> = refusals.into_iter().chain([last]).map(|error| error.to_string()).collect();
+            Err(Error::new(Kind::Io, format!("no screen can be had: {}", all.join("; "))))
+        }
+        (None, _) => Err(Error::new(Kind::Io, "there is no screen: no /dev/dri/card* with plugs, and no /dev/fb*")
+            .fix("on a Raspberry Pi: dtoverlay=vc4-kms-v3d in config.txt; or watch in a browser by --http")),
     }
-    Err(Error::new(Kind::Io, format!("no screen can be had: {}", refusals.join("; "))))
 }
 
 fn refused(path: &Path, error: io::Error) -> Error {
@@ -120,9 +127,7 @@ struct Screen {
     display: Box<dyn Display>,
     desk: Arc<Desk>,
     canvas: Canvas,
-    rotation: Rotation,
-    split: bool,
-    fill: bool,
+    options: ScreenOptions,
     hud: Option<Hud>,
     notice: Notice,
     before: Option<Painter>,
@@ -143,9 +148,7 @@ impl Screen {
             display,
             desk,
             canvas: Canvas::new(size),
-            rotation: options.rotation,
-            split: options.split,
-            fill: options.fill,
+            options: options.clone(),
             hud: options.hud.then(|| Hud::new(size)),
             notice: Notice::new(size),
             before: None,
@@ -166,9 +169,9 @@ impl Screen {
     }
 
     fn paint(&mut self, shown: &Shown) -> Result<()> {
-        let place = Place::new(shown.large.header.size, self.canvas.size(), self.fill);
+        let place = Place::new(shown.large.header.size, self.canvas.size(), self.options.fill);
         let width = place.window.size.width;
-        let middle = if self.split { width / 2 } else { 0 };
+        let middle = if self.options.split { width / 2 } else { 0 };
         if self.after.as_ref().is_none_or(|after| after.place() != place) {
             self.canvas.clear_black();
         }
@@ -179,7 +182,7 @@ impl Screen {
                 planned(painter, picture, shown, place, columns).paint(picture, &mut self.canvas);
             }
         }
-        if self.split {
+        if self.options.split {
             let line = place.window.x + middle;
             let half = self.canvas.size().width.div_ceil(1000) / 2;
             for y in place.window.y..place.window.bottom() {
@@ -203,7 +206,7 @@ impl Screen {
             self.checked = now;
             self.display.check()?;
         }
-        self.display.present(Turned { canvas: &self.canvas, rotation: self.rotation, block: &mut self.block })
+        self.display.present(Turned { canvas: &self.canvas, rotation: self.options.rotation, block: &mut self.block })
     }
 }
 

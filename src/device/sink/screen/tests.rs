@@ -167,10 +167,10 @@ fn colours_and_places_are_those_of_the_definition() {
             let options = ScreenOptions { fill: true, ..ScreenOptions::default() };
             let rows = Bench::new(canvas, options).show(&shown(large.clone(), large.clone()));
             let place = Place::new(size, canvas, true);
-            for y in 0..canvas.height {
-                for x in 0..canvas.width {
+            for (y, row) in rows.iter().enumerate() {
+                for (x, pixel) in row.iter().enumerate() {
                     let expected = by_definition(&large, place.full, (x + place.first.0, y + place.first.1));
-                    let [_, pixel @ ..] = rows[y][x].to_be_bytes();
+                    let [_, pixel @ ..] = pixel.to_be_bytes();
                     for (value, expected) in pixel.into_iter().zip(expected) {
                         let apart = (f64::from(value) - expected).abs();
                         // Half a code of rounding; weights are whole parts of 128, neighbours at most 137 apart.
