@@ -56,11 +56,26 @@ for size in 320x240 160x120; do
     done
 done
 
-extra=()
-[ -n "${UPRES_CAMERA_TEST:-}" ] && extra+=("$UPRES_CAMERA_TEST")
+# The test of cameras, where it was built: by 'cargo test --release' or 'cargo build --release --test camera'.
+camera=${UPRES_CAMERA_TEST:-$(find target/release/deps -name 'camera-*' -executable -type f -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -1 | cut -d' ' -f2)}
+[ -n "$camera" ] || { echo "target/release/deps/camera-* is missing: cargo build --release --test camera" >&2; exit 1; }
+cp "$camera" "$work/camera"
+strip "$work/camera"
+
+# A still picture for a pipe: ten bars of grey, 24 rows each.
+if [ ! -e "$work/still.y4m" ]; then
+    {
+        printf 'YUV4MPEG2 W320 H240 F10:1 Ip A1:1 Cmono XCOLORRANGE=FULL\n'
+        for _ in $(seq 40); do
+            printf 'FRAME\n'
+            for bar in 000 034 070 124 160 214 250 304 340 377; do head -c 7680 /dev/zero | tr '\0' "\\$bar"; done
+        done
+    } >"$work/still.y4m"
+fi
+
 bash tests/vm/pack.sh "$kernel" "$(ls "$work"/debs/busybox-static_*.deb)" \
     "$work" tests/vm/init "vivid uvcvideo vhci-hcd virtio-pci virtio-gpu" \
-    tests/vm/checks "$work"/loopback/usr/src/v4l2loopback-*/v4l2loopback.ko target/release/upres "$work/uvcsim/release/uvcsim" "$work/frames-320x240" "$work/frames-160x120" "${extra[@]}"
+    tests/vm/checks tests/vm/live "$work"/loopback/usr/src/v4l2loopback-*/v4l2loopback.ko target/release/upres "$work/uvcsim/release/uvcsim" "$work/frames-320x240" "$work/frames-160x120" "$work/camera" "$work/still.y4m"
 
 # The monitor is a pair of pipes: the guest says when the screen is to be looked at.
 rm -f "$work"/monitor.* "$work"/*.ppm && mkfifo "$work/monitor.in" "$work/monitor.out"
@@ -71,7 +86,8 @@ timeout "$limit" qemu-system-x86_64 -machine q35 -cpu max -accel tcg,thread=mult
     -chardev pipe,id=monitor,path="$work/monitor" -mon chardev=monitor -serial stdio \
     -kernel "$work/vmlinuz" -initrd "$work/initrd" \
     -append "console=ttyS0 quiet panic=-1 vt.global_cursor_default=0 consoleblank=0 ${UPRES_VM_APPEND:-}" </dev/null |
-    tr -d '\r' | while IFS= read -r line; do
+    while IFS= read -r line; do
+        line=${line%$'\r'}
         printf '%s\n' "$line"
         case $line in
         SCREENDUMP\ *) printf 'screendump %s\n' "$work/${line#SCREENDUMP }.ppm" >&3 ;;
@@ -79,5 +95,18 @@ timeout "$limit" qemu-system-x86_64 -machine q35 -cpu max -accel tcg,thread=mult
     done | tee "$work/log" || true
 exec 3>&- 4>&-
 echo "the virtual machine ran for $((SECONDS - started)) s"
+# Pixels, not the header. The white screen proves that the monitor sees what a program drew.
+pixels() { tail -c $((640 * 480 * 3)) "$work/$1.ppm"; }
+[ "$(pixels white | tr -cd '\377' | wc -c)" = $((640 * 480 * 3)) ] || { echo "the white screen is not white" >&2; exit 1; }
+if [ -e "$work/live.ppm" ]; then
+    # Ten grey bars of 48 rows, enlarged: in the middle of each, its own grey.
+    for bar in 0 1 2 3 4 5 6 7 8 9; do
+        grey=$(pixels live | tail -c +$(((bar * 48 + 24) * 640 * 3 + 320 * 3 + 1)) | head -c 1 | od -An -tu1)
+        set -- 0 28 56 84 112 140 168 196 224 255
+        shift "$bar"
+        [ $((grey > $1 ? grey - $1 : $1 - grey)) -le 3 ] || { echo "the screen shows $grey in bar $bar, not $1" >&2; exit 1; }
+    done
+    echo "check the_screen_shows_the_enlarged_picture ... ok"
+fi
 grep -qx GUEST-OK "$work/log" || { echo "VM-FAILED: see $work/log" >&2; exit 1; }
 echo VM-OK

@@ -92,10 +92,11 @@ fn role(identity: &Identity) -> Role {
     }
 }
 
-/// How gladly a device is taken for the first camera: real cameras, then virtual ones; sensors and the rest never.
-fn gladly(identity: &Identity) -> Option<u8> {
+/// Whether a device may be taken for the first camera. Virtual ones have to be named: while the real one is unplugged, the first would be
+/// our own, and would show itself.
+fn real(identity: &Identity) -> bool {
     let raw = RAW_SENSORS.contains(&identity.driver.as_str());
-    (identity.captures() && !identity.codec() && !raw).then(|| u8::from(identity.shows()))
+    identity.captures() && !identity.codec() && !identity.shows() && !raw
 }
 
 /// The first camera that can be opened and offers what is read.
@@ -104,29 +105,26 @@ fn gladly(identity: &Identity) -> Option<u8> {
 /// Where there is none; with the reason of the first that could not be opened.
 pub(super) fn first_camera() -> Result<(PathBuf, Node)> {
     let mut trouble = None;
-    let mut best: Option<(u8, PathBuf, Node)> = None;
     for path in paths() {
         let found = Node::open(&path).and_then(|node| Ok((node.identity()?, node)));
         match found {
             Err(error) => {
                 trouble.get_or_insert_with(|| refused("cannot open", &path, error));
             }
-            Ok((identity, node)) => {
-                let Some(rank) = gladly(&identity) else { continue };
+            Ok((identity, node)) if real(&identity) => {
                 let known = node.formats().unwrap_or_default();
-                let known = known.iter().any(|(fourcc, _)| Packing::from_fourcc(*fourcc).is_some());
-                if known && best.as_ref().is_none_or(|(least, ..)| rank < *least) {
-                    best = Some((rank, path, node));
+                if known.iter().any(|(fourcc, _)| Packing::from_fourcc(*fourcc).is_some()) {
+                    return Ok((path, node));
                 }
             }
+            Ok(_) => {}
         }
     }
-    match (best, trouble) {
-        (Some((_, path, node)), _) => Ok((path, node)),
-        (None, Some(error)) => Err(error),
-        (None, None) => Err(Error::new(Kind::Io, "no camera was found")
-            .fix("plug one in; 'upres devices' lists them, and a Pi's ribbon camera is libcamera:")),
-    }
+    Err(trouble.unwrap_or_else(|| {
+        Error::new(Kind::Io, "no camera was found").fix(
+            "plug one in; 'upres devices' lists them, virtual ones have to be named, and a Pi's ribbon camera is libcamera:",
+        )
+    }))
 }
 
 /// All video devices.
