@@ -203,6 +203,10 @@ fn a_file_that_cannot_grow_is_cut_to_its_whole_clusters_and_kept() {
     assert_eq!(frames(&bytes).len(), 2);
     assert!(!bytes.ends_with(&[0x1f, 0x43, 0xb6, 0x75, 1, 0, 0, 0]));
     recorder.show(&frame(9, 3000)).unwrap();
+    // Nothing of this one is on the disk yet: a disk that stays full must not fill with headers.
+    assert!(recorder.settle(Err(Error::internal("the disk is full"))).is_err());
+    assert_eq!(files(folder.path()), kept);
+    recorder.show(&frame(9, 4000)).unwrap();
     drop(recorder);
     assert_eq!(files(folder.path()).len(), 2, "and it goes on");
 }
