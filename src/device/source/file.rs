@@ -71,25 +71,28 @@ impl File {
 
     /// Reads a frame, from the beginning again after the last.
     fn read(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
-        let whole = match self.reader.next_frame(bytes) {
-            // A file that is cut off is shown up to there.
-            Err(error) if self.frames == 0 || error.kind() == Kind::Io => return Err(self.place(error)),
-            whole => whole.unwrap_or(false),
-        };
-        if whole {
-            self.frames += 1;
+        if self.read_on(bytes)? {
             return Ok(());
         }
-        if self.frames == 0 {
-            return Err(self.place(Error::input("the video has no frame")));
+        if self.frames > 0 {
+            (self.reader, self.format) = begin(&self.path)?;
+            (self.gap, self.frames) = (gap(self.format.rate), 0);
+            if self.read_on(bytes)? {
+                return Ok(());
+            }
         }
-        (self.reader, self.format) = begin(&self.path)?;
-        (self.gap, self.frames) = (gap(self.format.rate), 0);
-        match self.reader.next_frame(bytes).map_err(|error| self.place(error))? {
-            true => self.frames = 1,
-            false => return Err(self.place(Error::input("the video has no frame"))),
-        }
-        Ok(())
+        Err(self.place(Error::input("the video has no frame")))
+    }
+
+    /// Reads the next frame; `false` at the end.
+    fn read_on(&mut self, bytes: &mut Vec<u8>) -> Result<bool> {
+        let whole = match self.reader.next_frame(bytes) {
+            // A file that is cut off is shown up to there.
+            Err(error) if self.frames > 0 && error.kind() != Kind::Io => false,
+            whole => whole.map_err(|error| self.place(error))?,
+        };
+        self.frames += u64::from(whole);
+        Ok(whole)
     }
 
     fn place(&self, error: Error) -> Error {

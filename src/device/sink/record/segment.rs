@@ -30,6 +30,8 @@ pub(super) struct Segment {
     part: Part,
     format: Format,
     header: Header,
+    /// Bytes in front of the first frame.
+    header_bytes: u64,
     frames: u64,
     first: Duration,
     last: Duration,
@@ -58,7 +60,10 @@ impl Segment {
             }
         };
         let (first, now) = (shown.taken, clock::now());
-        Ok(Self { part, format, header, frames: 0, first, last: first, opened: now, synced: now })
+        let mut own =
+            Self { part, format, header, header_bytes: 0, frames: 0, first, last: first, opened: now, synced: now };
+        own.header_bytes = own.written();
+        Ok(own)
     }
 
     /// Whether `shown` may follow: the same kind of frame, taken after the others, in this file's time of `length`.
@@ -152,7 +157,7 @@ impl Segment {
     /// Keeps what is whole of a file that cannot be written any more.
     pub(super) fn salvage(self, shelf: &Shelf) {
         let whole = self.written();
-        if self.frames == 0 {
+        if whole == self.header_bytes {
             return self.discard();
         }
         let path = self.part.path.clone();

@@ -148,7 +148,7 @@ fn the_folder_never_has_more_than_its_quota() {
     fs::write(folder.path().join("film.mkv"), vec![0; 9 << 20]).unwrap();
     fs::write(folder.path().join("upres-20000101-000000.mkv"), vec![0; 3 << 20]).unwrap();
     let (quota, container) = (LEAST_QUOTA, Container::Y4m);
-    let mut recorder = Recorder::open(&RecordOptions { quota, container, ..options(folder.path()) }).unwrap();
+    let mut recorder = Recorder::open(&RecordOptions { container, quota, ..options(folder.path()) }).unwrap();
     let own = || {
         let files = files(folder.path());
         files.iter().filter(|path| !path.ends_with("film.mkv")).map(|path| path.metadata().unwrap().len()).sum::<u64>()
@@ -161,7 +161,7 @@ fn the_folder_never_has_more_than_its_quota() {
     assert!(own() <= quota && own() > quota / 3, "{} bytes", own());
     assert!(folder.path().join("film.mkv").exists() && !folder.path().join("upres-20000101-000000.mkv").exists());
     // Small frames fit; one of more than half the quota never will.
-    let mut recorder = Recorder::open(&RecordOptions { quota, container, ..options(folder.path()) }).unwrap();
+    let mut recorder = Recorder::open(&RecordOptions { container, quota, ..options(folder.path()) }).unwrap();
     assert_eq!(recorder.show(&Arc::new(shown(1920, 1080, 0, 0))).unwrap_err().kind(), Kind::Limit);
 }
 
@@ -203,6 +203,10 @@ fn a_file_that_cannot_grow_is_cut_to_its_whole_clusters_and_kept() {
     assert_eq!(frames(&bytes).len(), 2);
     assert!(!bytes.ends_with(&[0x1f, 0x43, 0xb6, 0x75, 1, 0, 0, 0]));
     recorder.show(&frame(9, 3000)).unwrap();
+    // Nothing of this one is on the disk yet: a disk that stays full must not fill with headers.
+    assert!(recorder.settle(Err(Error::internal("the disk is full"))).is_err());
+    assert_eq!(files(folder.path()), kept);
+    recorder.show(&frame(9, 4000)).unwrap();
     drop(recorder);
     assert_eq!(files(folder.path()).len(), 2, "and it goes on");
 }

