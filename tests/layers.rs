@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 4] = [
 ];
 
 /// Foreign crates and the folders or files of `src/` that may name them. The GPU's kernel speaks candle, whose memory it runs on.
-const OWNERS: [(&str, &[&str]); 25] = [
+const OWNERS: [(&str, &[&str]); 24] = [
     // The engine and its kernels have a module of this name.
     ("bytes", &["device/sink/http/", "engine/recognise/", "kernel/stream/"]),
     ("candle_core", &["host/", "bin/upres-host/", "kernel/cuda.rs"]),
@@ -23,7 +23,6 @@ const OWNERS: [(&str, &[&str]); 25] = [
     ("clap_mangen", &["bin/"]),
     ("drm", &["device/sink/screen/"]),
     ("embedded_graphics", &["sample/", "device/hud/", "device/sink/screen/"]),
-    ("embedded_hal_bus", &["device/sink/screen/"]),
     ("flate2", &["host/judge/"]),
     ("http_body_util", &["device/sink/http/"]),
     ("hyper", &["device/sink/http/"]),

@@ -64,6 +64,7 @@ pub(super) fn damaged(error: DecodeErrors) -> Error {
 
 /// What stands in the segments in front of the first scan.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Survey {
     pub(super) width: u16,
     pub(super) height: u16,

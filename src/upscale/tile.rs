@@ -337,6 +337,11 @@ impl Grid {
         self.across.count * self.rows()
     }
 
+    /// Never: a picture has at least one window.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
     /// Windows beside each other.
     pub fn columns(&self) -> usize {
         self.across.count

@@ -1,11 +1,14 @@
 //! `upres bench`: times a generator frame by frame.
 
+mod reuse;
+
 use crate::model::ModelArgs;
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use upres::device::stream::{Enlarger, StreamOptions, unpack_yuyv};
+use upres::device::stream::{Enlarger, StreamOptions, Threshold, unpack_yuyv};
 use upres::error::{Error, Result};
 use upres::frame::Plane;
 use upres::geometry::Size;
@@ -41,6 +44,12 @@ pub(crate) struct Args {
     /// Time whole camera frames too: 8-bit YUYV in, planar 4:2:2 out
     #[arg(long)]
     camera: bool,
+    /// Enlarge this Y4M video whole and sparingly instead: what taking unchanged tiles from the picture before saves and costs
+    #[arg(long, value_name = "FILE.y4m")]
+    video: Option<PathBuf>,
+    /// What counts as a change there: auto, or a mean difference in codes
+    #[arg(long, value_name = "THRESHOLD", default_value = "auto", requires = "video")]
+    reuse: Threshold,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -81,6 +90,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let size = args.size.or(card.fixed_size()).unwrap_or(Size::new(320, 180));
     let target = size.checked_scale(card.scale)?;
     let options = TileOptions { side: args.tile, threads: usize::from(args.threads) };
+    if let Some(video) = &args.video {
+        let scale = card.scale as f64;
+        let stream = StreamOptions { generator, scale, tiles: options, range: None, matrix: None, max_memory: None };
+        reuse::run(video, &stream, args.reuse, args.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let begin = Instant::now();
     let mut upscaler = PlaneUpscaler::new(generator.clone(), size, target, &options)?;
     let plan_ms = begin.elapsed().as_secs_f64() * 1e3;

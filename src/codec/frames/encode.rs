@@ -46,7 +46,8 @@ impl JpegEncoder {
         let (luma, chroma) = planar.split_at(header.luma_bytes());
         let (blue, red) = chroma.split_at(header.chroma_bytes());
         let stretch = (header.effective_range() == Range::Studio).then_some(&*self.stretch);
-        let planes = Planes { size: [width, height], planes: [luma, blue, red], group: header.chroma.group(), stretch };
+        let planes =
+            Planes { size: [width, height], samples: [luma, blue, red], group: header.chroma.group(), stretch };
         encoder
             .encode_image(planes)
             .map_err(|error| Error::internal("the JPEG encoder failed").caused_by(error.to_string()))
@@ -56,7 +57,7 @@ impl JpegEncoder {
 /// A planar frame as the encoder reads it: row by row, chroma as wide as luma.
 struct Planes<'a> {
     size: [u16; 2],
-    planes: [&'a [u8]; 3],
+    samples: [&'a [u8]; 3],
     group: Option<(usize, usize)>,
     stretch: Option<&'a [[u8; 256]; 2]>,
 }
@@ -76,14 +77,14 @@ impl ImageBuffer for Planes<'_> {
 
     fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
         let (width, y) = (usize::from(self.size[0]), usize::from(y));
-        let luma = &self.planes[0][y * width..][..width];
+        let luma = &self.samples[0][y * width..][..width];
         match self.stretch {
             None => buffers[0].extend_from_slice(luma),
             Some([stretch, _]) => buffers[0].extend(luma.iter().map(|&code| stretch[usize::from(code)])),
         }
         let Some((across, down)) = self.group else { return };
         let stride = width.div_ceil(across);
-        for (plane, buffer) in self.planes[1..].iter().zip(&mut buffers[1..]) {
+        for (plane, buffer) in self.samples[1..].iter().zip(&mut buffers[1..]) {
             let begin = buffer.len();
             let row = plane[y / down * stride..][..stride].iter().copied();
             let code = |code: u8| self.stretch.map_or(code, |[_, stretch]| stretch[usize::from(code)]);

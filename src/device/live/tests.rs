@@ -131,6 +131,22 @@ fn frames_arrive_in_order_with_their_numbers_and_the_network_takes_over() {
     assert!(report.online && report.age.p99 > 0.0 && report.format.contains("128x64"), "{report:?}");
 }
 
+/// A camera that gives one frame.
+struct Gone(Arc<Pattern>, u64, bool);
+impl Source for Gone {
+    fn format(&self) -> Format {
+        self.0.format()
+    }
+    fn next(&mut self, shot: &mut Shot) -> Result<Next> {
+        if std::mem::replace(&mut self.2, true) {
+            return Err(Error::new(crate::error::Kind::Io, "unplugged"));
+        }
+        (shot.format, shot.number, shot.taken) = (self.format(), self.1, clock::now());
+        self.0.draw(self.1, &mut shot.bytes);
+        Ok(Next::Frame)
+    }
+}
+
 #[test]
 fn a_thousand_unplugs_lose_nothing_but_their_frames() {
     let notes = Notes::default();
@@ -138,20 +154,6 @@ fn a_thousand_unplugs_lose_nothing_but_their_frames() {
     let count = opened.clone();
     // The card is drawn once; each camera gives a frame and is gone.
     let card = Arc::new(Pattern::new("size=128x64,rate=1000,scene=static".parse().unwrap()).unwrap());
-    struct Gone(Arc<Pattern>, u64, bool);
-    impl Source for Gone {
-        fn format(&self) -> Format {
-            self.0.format()
-        }
-        fn next(&mut self, shot: &mut Shot) -> Result<Next> {
-            if std::mem::replace(&mut self.2, true) {
-                return Err(Error::new(crate::error::Kind::Io, "unplugged"));
-            }
-            (shot.format, shot.number, shot.taken) = (self.format(), self.1, clock::now());
-            self.0.draw(self.1, &mut shot.bytes);
-            Ok(Next::Frame)
-        }
-    }
     let source = Box::new(move || {
         let number = count.fetch_add(1, Ordering::Relaxed);
         // Every third time it is not there yet.

@@ -164,7 +164,7 @@ impl Worker<'_> {
         }
         tally.seen += 1;
         let step = ready.as_ref().map_or(1, |ready| ready.governor.step().0.thinning());
-        if step > 1 && tally.seen % u64::from(step) != 0 {
+        if step > 1 && !tally.seen.is_multiple_of(u64::from(step)) {
             self.desk.write(|report| report.dropped.thinned += 1);
             return Ok(());
         }

@@ -149,7 +149,7 @@ fn status(report: &Report) -> String {
         return format!("no live video: {}", report.trouble.as_deref().unwrap_or("waiting for the first frame"));
     }
     let tiles = report.tiles_run + report.tiles_reused;
-    let reused = if tiles > 0 { 100 * report.tiles_reused / tiles } else { 0 };
+    let reused = (100 * report.tiles_reused).checked_div(tiles).unwrap_or(0);
     format!(
         "{:.1} -> {:.1} frames/s, {} -> {}, {:.1} ms, age {:.0} ms, {reused} % reused, {} ({})",
         report.fps_in,

@@ -78,7 +78,7 @@ pub(crate) struct Settings {
     /// Quality of the JPEGs that are served and recorded, 1 to 100 [default: 80, recordings 85]
     #[arg(long, value_name = "Q", help_heading = "Browser")]
     pub(super) quality: Option<u8>,
-    /// Be a camera to other programs: a v4l2loopback device or any V4L2 output, such as /dev/video10[,format=YUYV|NV12|YU12]
+    /// Be a camera to other programs: a v4l2loopback device or any V4L2 output, such as /dev/video10[?format=YUYV|NV12|YU12]
     #[arg(long, value_name = "DEVICE", help_heading = "Virtual camera and files")]
     pub(super) camera_out: Option<String>,
     /// Record into this folder, in segments
@@ -119,8 +119,11 @@ impl Settings {
 
     fn over(&self, text: &str) -> Result<Self> {
         let wrong = |e: toml::de::Error| {
-            Error::usage("this configuration cannot be followed")
-                .caused_by(e)
+            // The whole of toml's own message takes several lines, and a log has one.
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            Error::usage(format!("line {line} of this configuration cannot be followed"))
+                .caused_by(e.message().replace('\n', ", "))
                 .fix("keys are the flags of `upres live` without their dashes in front")
         };
         // Once by itself, so that complaints name the file's own line.

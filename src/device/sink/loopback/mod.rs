@@ -211,8 +211,8 @@ mod tests {
         }
     }
 
-    fn given(fourcc: &[u8; 4], size: [u32; 2], stride: u32) -> Given {
-        Given { fourcc: *fourcc, size, stride, range: None, progressive: true }
+    fn given(fourcc: [u8; 4], size: [u32; 2], stride: u32) -> Given {
+        Given { fourcc, size, stride, range: None, progressive: true }
     }
 
     #[test]
@@ -220,13 +220,13 @@ mod tests {
         let agreed = |given: &Given, bytes| {
             agreed(Path::new("/dev/video9"), LoopbackPacking::Nv12, Size::new(64, 48), given, bytes).ok()
         };
-        assert_eq!(agreed(&given(b"NV12", [64, 48], 64), 4608), Some((64, 4608)));
-        assert_eq!(agreed(&given(b"NV12", [64, 48], 80), 6000), Some((80, 6000)));
-        assert_eq!(agreed(&given(b"NV12", [64, 48], 0), 0), Some((64, 4608)));
-        assert_eq!(agreed(&given(b"NV12", [64, 48], 64), usize::MAX), Some((64, 9216)));
-        assert_eq!(agreed(&given(b"YUYV", [64, 48], 128), 6144), None);
-        assert_eq!(agreed(&given(b"NV12", [64, 46], 64), 4416), None);
-        assert_eq!(agreed(&given(b"NV12", [64, 48], u32::MAX), 4608), None);
+        assert_eq!(agreed(&given(*b"NV12", [64, 48], 64), 4608), Some((64, 4608)));
+        assert_eq!(agreed(&given(*b"NV12", [64, 48], 80), 6000), Some((80, 6000)));
+        assert_eq!(agreed(&given(*b"NV12", [64, 48], 0), 0), Some((64, 4608)));
+        assert_eq!(agreed(&given(*b"NV12", [64, 48], 64), usize::MAX), Some((64, 9216)));
+        assert_eq!(agreed(&given(*b"YUYV", [64, 48], 128), 6144), None);
+        assert_eq!(agreed(&given(*b"NV12", [64, 46], 64), 4416), None);
+        assert_eq!(agreed(&given(*b"NV12", [64, 48], u32::MAX), 4608), None);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::trivially_copy_pass_by_ref)]
+
 use super::choose::{Choice, Offer, Rates, Sides, SizeOffer, choose};
 use super::*;
 use crate::y4m::{Chroma, Ratio, Siting};
