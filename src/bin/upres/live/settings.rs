@@ -164,6 +164,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_a_configuration_and_so_is_every_line_that_it_comments_out() {
+        let example = include_str!("../../../../board/live.toml");
+        assert_eq!(Settings::default().over(example).unwrap().model.as_deref(), Some("camera-x2"));
+        let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = "));
+        assert!(lines.clone().count() > 15);
+        for line in lines {
+            assert!(Settings::default().over(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
     fn bent_configurations_are_refused_or_read_but_never_crash() {
         let good = b"source = \"v4l2:/dev/video0\"\nscale = 2.5\nhud = true\nquota = \"2GB\"\nthreads = 3\n";
         let mut state = 11_u32;
