@@ -64,11 +64,11 @@ impl fmt::Display for LoopbackPacking {
 impl FromStr for LoopbackOptions {
     type Err = Error;
 
-    /// Reads `/dev/video2` or `/dev/video2?format=NV12`.
+    /// Reads `/dev/video2` or `/dev/video2,format=NV12` (or with `?`, as sources have it).
     fn from_str(text: &str) -> Result<Self> {
-        let fix = "write /dev/video2 or /dev/video2?format=NV12; YUYV, NV12 and YU12 are written";
+        let fix = "write /dev/video2 or /dev/video2,format=NV12; YUYV, NV12 and YU12 are written";
         let refuse = |what: String| Error::usage(what).fix(fix);
-        let (device, wish) = text.split_once('?').unwrap_or((text, "format=YUYV"));
+        let (device, wish) = text.split_once(['?', ',']).unwrap_or((text, "format=YUYV"));
         if device.is_empty() {
             return Err(refuse(format!("'{text}' names no device")));
         }
@@ -206,6 +206,7 @@ mod tests {
         let options = |packing| LoopbackOptions { device: "/dev/video9".into(), packing };
         assert_eq!(read("/dev/video9"), Ok(options(LoopbackPacking::Yuyv)));
         assert_eq!(read("/dev/video9?format=nv12"), Ok(options(LoopbackPacking::Nv12)));
+        assert_eq!(read("/dev/video9,format=YU12"), Ok(options(LoopbackPacking::Yu12)));
         for bad in ["", "?format=NV12", "/dev/video9?format=MJPG", "/dev/video9?size=1x1", "/dev/video9?"] {
             assert!(read(bad).is_err_and(|error| error.contains("NV12")), "{bad}");
         }

@@ -31,7 +31,9 @@ fn jpegs(folder: &Path) -> Result<Vec<Vec<u8>>, String> {
     paths.retain(|path| path.extension().is_some_and(|end| end == "jpg"));
     paths.sort();
     let files: Result<Vec<Vec<u8>>, String> = paths.iter().map(|path| fs::read(path).map_err(said)).collect();
-    files.and_then(|files| if files.is_empty() { Err(format!("{}: no JPEG files", folder.display())) } else { Ok(files) })
+    files.and_then(
+        |files| if files.is_empty() { Err(format!("{}: no JPEG files", folder.display())) } else { Ok(files) },
+    )
 }
 
 /// Bytes of a descriptor, numbers with the low byte first.

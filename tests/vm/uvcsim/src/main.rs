@@ -57,7 +57,7 @@ fn plug_in() -> io::Result<UnixStream> {
 
 /// Sends frames until the plug is to be pulled.
 fn send(shared: &Shared, options: &Options) -> io::Result<()> {
-    let (mut due, mut sent, mut stream, mut flip) = (Instant::now(), 0_u64, 0, 0_u8);
+    let (mut due, mut sent, mut stream, mut flip, mut stall) = (Instant::now(), 0_u64, 0, 0_u8, options.stall);
     loop {
         let mut state = lock(shared);
         while state.requests.is_empty() {
@@ -72,7 +72,8 @@ fn send(shared: &Shared, options: &Options) -> io::Result<()> {
         }
         let frame = state.camera.frame(sent, options);
         drop(state);
-        if options.stall == Some(sent) {
+        if stall == Some(sent) {
+            stall = None;
             println!("uvcsim: silent for {} s after {sent} frames", options::STALL.as_secs());
             thread::sleep(options::STALL);
         }
