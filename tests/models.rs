@@ -216,3 +216,17 @@ fn what_cannot_be_opened_is_said_plainly() {
     std::fs::write(&broken, b"GIF89a").unwrap();
     refused(&["info", broken.to_str().unwrap()], 1, "damaged or is not an ONNX model");
 }
+
+#[test]
+fn a_reader_that_wants_no_more_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_upres"))
+        .args(["info", "large-x4"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(141));
+}

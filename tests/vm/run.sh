@@ -95,17 +95,19 @@ echo "the virtual machine ran for $((SECONDS - started)) s"
 # Pixels, not the header. The white screen proves that the monitor sees what a program drew.
 pixels() { tail -c $((640 * 480 * 3)) "$work/$1.ppm"; }
 [ "$(pixels white | tr -cd '\377' | wc -c)" = $((640 * 480 * 3)) ] || { echo "the white screen is not white" >&2; exit 1; }
-if [ -e "$work/live.ppm" ]; then
-    header=$(($(stat -c %s "$work/live.ppm") - 640 * 480 * 3))
+for screen in fb drm; do
+    picture=$work/$screen.ppm
+    [ -e "$picture" ] || { echo "nobody looked at the screen by $screen" >&2; exit 1; }
+    header=$(($(stat -c %s "$picture") - 640 * 480 * 3))
     # Ten grey bars of 48 rows, enlarged: in the middle of each, its own grey.
     for bar in 0 1 2 3 4 5 6 7 8 9; do
         place=$((header + (bar * 48 + 24) * 640 * 3 + 320 * 3))
-        grey=$(od -An -tu1 -j "$place" -N 1 "$work/live.ppm" | tr -d ' ')
+        grey=$(od -An -tu1 -j "$place" -N 1 "$picture" | tr -d ' ')
         set -- 0 28 56 84 112 140 168 196 224 255
         shift "$bar"
         [ $((grey > $1 ? grey - $1 : $1 - grey)) -le 3 ] || { echo "the screen shows $grey in bar $bar, not $1" >&2; exit 1; }
     done
-    echo "check the_screen_shows_the_enlarged_picture ... ok"
-fi
+    echo "check the_screen_shows_the_enlarged_picture_by_$screen ... ok"
+done
 grep -qx GUEST-OK "$work/log" || { echo "VM-FAILED: see $work/log" >&2; exit 1; }
 echo VM-OK

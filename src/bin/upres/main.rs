@@ -55,6 +55,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    end_with_the_reader();
     log_to_stderr(matches!(cli.command, Command::Live(_)));
     run(&cli).unwrap_or_else(|error| {
         eprintln!("upres: {error}");
@@ -64,6 +65,18 @@ fn main() -> ExitCode {
             _ => ExitCode::FAILURE,
         }
     })
+}
+
+/// A reader that wants no more, such as `head`, ends the program as it ends every other, instead of making `println` panic.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            std::process::exit(141);
+        }
+        usual(panic);
+    }));
 }
 
 /// Warnings, and what happens to a program that runs for months; as the journal likes it where the journal reads.
