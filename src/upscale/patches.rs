@@ -1,4 +1,5 @@
-//! Parts of a picture: only the rows of those columns that are asked for are made, each with the bits that it has in the whole.
+//! Parts of a picture: only the rows of those columns that are asked for are made, as they are in the whole: in bytes exactly,
+//! in floats up to a float's last bits, which may round one code to the next.
 
 use super::generator::{Generator, Plan};
 use super::tile::columns::{Column, Columns};

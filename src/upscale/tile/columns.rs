@@ -1,4 +1,8 @@
 //! Windows that are as tall as the picture, for generators that make any rows of them.
+//!
+//! Their halo is the receptive field's radius. Winograd's rounding looks farther, across whole tiles, and is let be: samples are those of
+//! the whole picture up to the last bits of a float, and codes of them differ by one where a sample lies that near to the middle
+//! between two. What computes in bytes is exact.
 
 use super::{Axis, Needs, smallest_side};
 use crate::error::{Error, Result};
@@ -26,7 +30,8 @@ pub(crate) struct Column {
 impl Columns {
     /// Columns that contribute about `wanted` pixels of `picture`'s rows each.
     pub(crate) fn new(generator: &dyn Generator, picture: Size, wanted: usize) -> Result<Self> {
-        let (card, footing) = (generator.card(), generator.footing());
+        let card = generator.card();
+        let footing = Footing { halo: Footing::of(card).halo, ..generator.footing() };
         let side = (wanted + 2 * footing.halo).max(smallest_side(card, footing));
         let across = Needs::of(card, footing).fit(picture.width, side);
         let across = across.ok_or_else(|| Error::internal(format!("no columns of {side} pixels for {picture}")))?;
@@ -42,7 +47,7 @@ impl Columns {
         Size::new(self.across.window * self.across.block, self.height)
     }
 
-    /// Pixels around a pixel that its bits depend on.
+    /// Pixels around a pixel that its value depends on.
     pub(crate) fn halo(self) -> usize {
         self.footing.halo
     }

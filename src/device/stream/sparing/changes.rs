@@ -9,6 +9,8 @@ use std::str::FromStr;
 pub(super) const BLOCK: usize = 8;
 /// What a single sample may differ by, beside what a block may in the mean: noise has tails.
 const TAIL: f32 = 4.0;
+/// What is taken for noise by itself, in codes: no eye sees less, and what cameras compress trembles by as much.
+const LEAST: f32 = 2.0;
 /// The most that is taken for noise, in codes.
 const MOST_NOISE: f32 = 5.0;
 
@@ -16,7 +18,7 @@ const MOST_NOISE: f32 = 5.0;
 /// changed is off by more than four times as much and four codes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
-    /// Twice the noise that is measured in the calmer part of the picture, 1 to 5 codes.
+    /// Twice the noise that is measured in the calmer part of the picture, 2 to 5 codes.
     Auto,
     /// So many codes; at 0 every difference counts.
     Codes(f32),
@@ -89,7 +91,7 @@ impl Changes {
     /// The mean difference from which on a block has changed just now, in codes.
     pub(super) fn threshold(&self) -> f32 {
         match self.threshold {
-            Threshold::Auto => (2.0 * self.noise).clamp(1.0, MOST_NOISE),
+            Threshold::Auto => (2.0 * self.noise).clamp(LEAST, MOST_NOISE),
             Threshold::Codes(codes) => codes,
         }
     }

@@ -1,8 +1,9 @@
 //! Frames of a camera that hardly moves: only what changed is enlarged again.
 //!
 //! The generator is fed with a frame that is new where blocks changed by more than the camera's noise, and as it was where they
-//! did not. What comes out is, bit for bit, what the generator makes of that frame; and that frame is never off the camera's by
-//! more than the [`Threshold`]. With a threshold of 0 both are the same.
+//! did not. What comes out is what the generator makes of that frame: every byte of it where it computes in bytes; where it computes in
+//! floats, up to single codes that were rounded the other way. And that frame is never off the camera's by more than the
+//! [`Threshold`]; with a threshold of 0 both are the same.
 
 mod changes;
 

@@ -32,6 +32,13 @@ fn frame(header: &Header, (x, y): (usize, usize), side: usize, grain: u8) -> Vec
     frame
 }
 
+/// The same bytes; of floats, one in a thousand may have been rounded to the next code.
+fn assert_alike(got: &[u8], expected: &[u8], exact: bool, what: &str) {
+    let off = got.iter().zip(expected).filter(|(a, b)| a != b).count();
+    let most = got.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(off == 0 || (!exact && most <= Some(1) && off * 1000 <= got.len()), "{what}: {off} off by up to {most:?}");
+}
+
 #[test]
 fn what_comes_out_is_the_network_s_answer_to_what_was_fed_at_every_frame() {
     for (chroma, int8, threads) in [("420jpeg", false, 1), ("420mpeg2", true, 2), ("422", false, 2), ("mono", true, 1)]
@@ -54,7 +61,7 @@ fn what_comes_out_is_the_network_s_answer_to_what_was_fed_at_every_frame() {
                     assert!(spare.fed() == small);
                 }
                 whole.run(spare.fed(), &mut expected).unwrap();
-                assert!(got == expected, "{chroma} int8 {int8} {threshold:?} frame {step}");
+                assert_alike(&got, &expected, int8, &format!("{chroma} {threshold:?} frame {step}"));
             }
             assert!(reused > 100, "{chroma} {threshold:?}: only {reused} tiles were reused");
         }
@@ -89,8 +96,7 @@ fn a_colour_that_changes_alone_is_seen() {
     assert!(count.run > 0 && count.reused > 0, "{count:?}");
     let mut expected = vec![0; large.len()];
     Enlarger::new(&header, &options).unwrap().run(spare.fed(), &mut expected).unwrap();
-    let off: Vec<usize> = (0..large.len()).filter(|&i| large[i] != expected[i]).collect();
-    assert!(large == expected, "{} {:?} {:?}", off.len(), off.first(), off.last());
+    assert_alike(&large, &expected, false, "a colour");
 }
 
 #[test]
