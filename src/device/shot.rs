@@ -53,7 +53,12 @@ impl fmt::Display for Packing {
         let found = Self::ALL.iter().find(|(packing, _)| packing == self);
         match (self, found) {
             (_, Some((_, fourcc))) => f.write_str(&String::from_utf8_lossy(fourcc)),
-            (Self::Planar(chroma), None) => write!(f, "planar {chroma:?}"),
+            (Self::Planar(chroma), None) => f.write_str(match chroma {
+                Chroma::Mono => "GREY",
+                Chroma::C420(_) => "planar 4:2:0",
+                Chroma::C422 => "planar 4:2:2",
+                Chroma::C444 => "planar 4:4:4",
+            }),
             (_, None) => write!(f, "{self:?}"),
         }
     }
