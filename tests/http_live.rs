@@ -30,9 +30,9 @@ struct Live {
 }
 
 fn live(change: impl FnOnce(&mut HttpOptions)) -> Live {
+    let (desk, audience) = (Arc::new(Desk::default()), Audience::default());
     let mut options = HttpOptions::new("127.0.0.1:0".parse().expect("an address"));
     change(&mut options);
-    let (desk, audience) = (Arc::new(Desk::default()), Audience::default());
     desk.write(|report| report.models = vec!["camera-x2".to_owned(), "bicubic".to_owned()]);
     let (server, sink) = HttpServer::start(options, desk.clone(), audience.clone()).expect("a server");
     Live { server, sink, desk, audience }
@@ -49,9 +49,8 @@ fn send(address: SocketAddr, request: &str) -> TcpStream {
 /// A whole answer; the server is asked to close.
 fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> String {
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{length}{headers}\r\n{body}");
-    let mut answer = Vec::new();
+    let always = format!("Host: {address}\r\nConnection: close\r\n{length}");
+    let (request, mut answer) = (format!("{method} {path} HTTP/1.1\r\n{always}{headers}\r\n{body}"), Vec::new());
     // What came before a reset is an answer, too.
     let _ = send(address, &request).read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
@@ -392,13 +391,9 @@ fn serve() {
             report.trouble = is_away.then(|| "the camera /dev/video0 was unplugged; trying again in 4 s".to_owned());
             report.uptime = begun.elapsed().as_secs_f64();
         });
-        if is_away {
-            live.sink.idle().expect("idle");
-            sleep(Duration::from_millis(200));
-        } else {
-            live.sink.show(&scene(number)).expect("shown");
-            number += 1;
-            sleep(Duration::from_millis(40));
-        }
+        let shown = if is_away { live.sink.idle() } else { live.sink.show(&scene(number)) };
+        shown.expect("shown");
+        number += u64::from(!is_away);
+        sleep(Duration::from_millis(if is_away { 200 } else { 40 }));
     }
 }

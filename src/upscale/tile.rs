@@ -16,7 +16,6 @@
 //! row are repeated; what they become is cut off.
 
 pub(crate) mod columns;
-
 use super::generator::{Footing, Generator};
 use crate::card::{Card, Tiling};
 use crate::error::{Error, Result};

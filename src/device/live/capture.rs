@@ -7,10 +7,10 @@ use super::stats::Rate;
 use crate::device::clock;
 use crate::device::shot::Shot;
 use crate::device::source::{Next, Source};
-use crate::error::Result;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use crate::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Opens a source, as often as it takes.
@@ -54,22 +54,21 @@ impl Capture<'_> {
     pub(super) fn run(mut self) {
         let mut backoff = Backoff::new("the source", self.retry);
         while !self.stop.load(Ordering::Relaxed) {
-            let ended = match (self.open)() {
-                Ok(mut source) => {
-                    log::info!("source: {}", source.format());
-                    let ended = self.read(source.as_mut(), &mut backoff);
-                    // A driver that hangs in its own cleaning up must not take the thread with it unnoticed.
-                    drop(source);
-                    ended
-                }
-                Err(error) => Err(error),
-            };
-            match ended {
+            // A thread that is gone would leave the picture standing for ever.
+            let round = catch_unwind(AssertUnwindSafe(|| self.round(&mut backoff)));
+            match round.unwrap_or_else(|_| Err(Error::internal("its driver crashed"))) {
                 Ok(()) => break,
                 Err(error) => self.away(&error, &mut backoff),
             }
         }
         self.inbox.newest.close();
+    }
+
+    /// Opens the source once and reads it.
+    fn round(&mut self, backoff: &mut Backoff) -> Result<()> {
+        let mut source = (self.open)()?;
+        log::info!("source: {}", source.format());
+        self.read(source.as_mut(), backoff)
     }
 
     /// Reads until the source ends (`Ok`) or fails.
@@ -121,7 +120,7 @@ impl Capture<'_> {
     }
 
     /// The source is gone: say so once, and wait a little longer each time.
-    fn away(&mut self, error: &crate::error::Error, backoff: &mut Backoff) {
+    fn away(&mut self, error: &Error, backoff: &mut Backoff) {
         self.desk.write(|report| {
             report.online = false;
             report.fps_in = 0.0;

@@ -29,6 +29,15 @@ pub struct Ages {
     pub p99: f64,
 }
 
+impl Ages {
+    /// The quantiles of ages that are sorted; zeros of none.
+    pub fn of(sorted: &[f32]) -> Self {
+        let last = sorted.len().saturating_sub(1) as f64;
+        let at = |share: f64| sorted.get((share * last).round() as usize).map_or(0.0, |&ms| f64::from(ms));
+        Self { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+    }
+}
+
 /// Frames that were not shown, by reason, since the beginning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Drops {
@@ -123,6 +132,8 @@ pub struct Report {
     pub throttled: bool,
     /// Seconds since the beginning.
     pub uptime: f64,
+    /// Whether there is a folder for snapshots.
+    pub snapshots: bool,
     /// Everyone who shows frames.
     pub sinks: Vec<SinkReport>,
 }
@@ -145,7 +156,7 @@ pub struct Desk {
     wishes: Mutex<Vec<Wish>>,
 }
 
-/// Wishes that may wait.
+/// Wishes of a kind that may wait.
 const MOST_WISHES: usize = 16;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -168,10 +179,11 @@ impl Desk {
         change(&mut lock(&self.report));
     }
 
-    /// Lays a wish down; `false` where too many wait already.
+    /// Lays a wish down; `false` where too many of its kind wait already.
     pub fn wish(&self, wish: Wish) -> bool {
         let mut wishes = lock(&self.wishes);
-        let room = wishes.len() < MOST_WISHES;
+        let alike = |other: &&Wish| std::mem::discriminant(*other) == std::mem::discriminant(&wish);
+        let room = wishes.iter().filter(alike).count() < MOST_WISHES;
         if room {
             wishes.push(wish);
         }

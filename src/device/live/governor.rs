@@ -98,6 +98,8 @@ pub struct Governor {
     patience: Duration,
     /// When the last step was taken.
     moved: Duration,
+    /// When the last step up was taken, unless a step down followed.
+    climbed: Option<Duration>,
     hot: Option<Reason>,
 }
 
@@ -115,6 +117,7 @@ impl Governor {
             late: None,
             easy: None,
             moved: Duration::ZERO,
+            climbed: None,
             hot: None,
         }
     }
@@ -129,11 +132,6 @@ impl Governor {
         self.reason
     }
 
-    /// Another generator was chosen: it gets its chance at full.
-    pub fn restart(&mut self) {
-        *self = Self::new(std::mem::take(&mut self.ladder), self.options);
-    }
-
     /// Takes note of a frame that took `took` of the `deadline` that frames of the source leave; `true` where the step changed.
     pub fn frame(&mut self, now: Duration, took: Duration, deadline: Duration) -> bool {
         let left = deadline * self.step().0.thinning();
@@ -144,9 +142,14 @@ impl Governor {
         self.easy = (load < ROOM && self.hot.is_none()).then(|| self.easy.unwrap_or(now));
         let since = |begin: Option<Duration>| begin.map(|begin| now.saturating_sub(begin));
         if since(self.late).is_some_and(|time| time >= self.options.fall) {
-            if now.saturating_sub(self.moved) < 4 * self.options.fall && self.moved > Duration::ZERO {
-                // It fell right after it had climbed: the next try comes later.
-                self.patience = (2 * self.patience).min(LONGEST);
+            if let Some(climbed) = self.climbed {
+                let held = now.saturating_sub(climbed);
+                if held < 4 * self.options.fall {
+                    // It fell right after it had climbed: the next try comes later.
+                    self.patience = (2 * self.patience).min(LONGEST);
+                } else if held >= LONGEST {
+                    self.patience = self.options.climb;
+                }
             }
             return self.fall(now, Reason::Late(Duration::from_secs_f64(self.took), left));
         }
@@ -156,6 +159,7 @@ impl Governor {
                 self.reason = None;
             }
             self.settle(now);
+            self.climbed = Some(now);
             return true;
         }
         false
@@ -188,7 +192,7 @@ impl Governor {
     }
 
     fn settle(&mut self, now: Duration) {
-        (self.took, self.late, self.easy, self.moved) = (0.0, None, None, now);
+        (self.took, self.late, self.easy, self.moved, self.climbed) = (0.0, None, None, now, None);
     }
 }
 
@@ -237,6 +241,15 @@ mod tests {
         assert!(tries.len() >= 2 && tries.len() <= 4, "{steps:?}");
         assert!(tries.windows(3).all(|t| t[2] - t[1] > t[1] - t[0]), "{tries:?}");
         assert!(matches!(governor.reason(), Some(Reason::Late(..))));
+    }
+
+    #[test]
+    fn falling_several_steps_at_once_costs_no_patience() {
+        let mut governor = governor();
+        // All is late for ten seconds, then nothing is: five seconds of ease for each step up.
+        assert_eq!(run(&mut governor, 1, 10, |_| 500).len(), 3);
+        let up: Vec<u64> = run(&mut governor, 11, 30, |_| 1).into_iter().map(|(at, _)| at).collect();
+        assert!(up.len() == 3 && up[2] <= 16, "{up:?}");
     }
 
     #[test]

@@ -100,11 +100,7 @@ impl Quantiles {
         self.sorted.clear();
         self.sorted.extend_from_slice(&self.ring);
         self.sorted.sort_unstable_by(f32::total_cmp);
-        let at = |share: f64| {
-            let last = self.sorted.len().saturating_sub(1);
-            self.sorted.get((share * last as f64).round() as usize).map_or(0.0, |&ms| f64::from(ms))
-        };
-        Ages { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+        Ages::of(&self.sorted)
     }
 }
 

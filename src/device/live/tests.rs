@@ -280,3 +280,43 @@ fn too_slow_a_generator_is_stepped_down_from_and_it_is_said() {
     let governor = desk.report().governor;
     assert!(governor.reason.contains("ms") && governor.step == 2, "{governor:?}");
 }
+
+#[test]
+fn a_generator_that_cannot_be_had_leaves_bicubic_and_its_reason() {
+    let wrong = LiveOptions {
+        model: "nonsense".into(),
+        ..options(card("size=128x64,rate=50"), vec![noting(&Notes::default())])
+    };
+    let (desk, ended) = run_until(wrong, |report| report.governor.state == "bicubic" && report.frames > 20);
+    ended.unwrap();
+    let reason = desk.report().governor.reason;
+    assert!(reason.contains("there is no 'nonsense'"), "{reason}");
+}
+
+#[test]
+fn a_source_that_crashes_is_opened_again_and_a_slow_sink_s_frames_are_counted() {
+    struct Crashing(Pattern, u32);
+    impl Source for Crashing {
+        fn format(&self) -> Format {
+            self.0.format()
+        }
+        fn next(&mut self, shot: &mut Shot) -> Result<Next> {
+            self.1 += 1;
+            assert!(self.1 % 5 != 0, "a driver's own panic");
+            self.0.next(shot)
+        }
+    }
+    struct Tired;
+    impl Sink for Tired {
+        fn show(&mut self, _: &Arc<Shown>) -> Result<()> {
+            std::thread::sleep(Duration::from_millis(30));
+            Ok(())
+        }
+    }
+    let source: OpenSource = Box::new(|| Ok(Box::new(Crashing(Pattern::new("size=128x64,rate=300".parse()?)?, 0))));
+    let tired = SinkPlan { name: "tired", audience: Audience::always(), open: Box::new(|| Ok(Box::new(Tired))) };
+    let (_, ended) = run_until(options(source, vec![tired]), |report| {
+        report.reopened > 10 && report.frames > 20 && report.sinks[0].skipped > 5
+    });
+    ended.unwrap();
+}

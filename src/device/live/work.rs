@@ -5,7 +5,7 @@ use super::desk::{Desk, Wish, ms};
 use super::governor::{Governor, GovernorOptions};
 use super::ladder::{Catalogue, Ladder, Wished};
 use super::mailbox::{Found, Mailbox};
-use super::planner::Planner;
+use super::planner::{Planned, Planner};
 use super::pool::ShownPool;
 use super::stats::{Mean, Quantiles, Rate};
 use crate::device::clock;
@@ -23,6 +23,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Between two entries in the report.
 const REPORT: Duration = Duration::from_millis(500);
+/// Time without a damaged frame after which one is worth a line again: a bad cable damages every other frame for weeks.
+const QUIET: Duration = Duration::from_secs(60);
 /// What a source is taken to give where it does not say.
 const USUAL_RATE: f64 = 30.0;
 
@@ -71,7 +73,8 @@ struct Tally {
     frames: u64,
     seen: u64,
     reported: Duration,
-    damaged: bool,
+    /// When a frame was damaged last.
+    damaged: Option<Duration>,
 }
 
 impl Worker<'_> {
@@ -121,12 +124,18 @@ impl Worker<'_> {
             }
         }
         let Some(ready) = ready else { return };
-        if ready.wish.as_ref() != Some(&self.wish)
-            && let Err(error) = self.planner.ask(&self.wish, &ready.header)
-        {
-            log::error!("{error}");
+        let finished = self.planner.finished();
+        if ready.wish.as_ref() == Some(&self.wish) {
+            // What was wished for in between is wanted no more.
+            return;
         }
-        let Some(planned) = self.planner.finished().filter(|planned| planned.header == ready.header) else { return };
+        let wanted = |planned: &Planned| planned.header == ready.header && planned.wish == self.wish;
+        let Some(planned) = finished.filter(wanted) else {
+            if let Err(error) = self.planner.ask(&self.wish, &ready.header) {
+                log::error!("{error}");
+            }
+            return;
+        };
         match planned.ladder {
             Ok(ladder) => {
                 ready.governor = Governor::new(ladder.steps.clone(), self.governor);
@@ -134,14 +143,16 @@ impl Worker<'_> {
                 self.tell(ready);
             }
             Err(error) => {
-                log::error!("{}: {error}", planned.wish.model);
-                self.desk.write(|report| report.governor.reason = format!("{}: {error}", planned.wish.model));
+                let reason = format!("{}: {error}", planned.wish.model);
+                log::error!("{reason}");
                 // What ran before goes on; where nothing did, bicubic does.
                 if let Some(before) = ready.wish.clone() {
                     self.wish = before;
                 } else {
                     ready.wish = Some(self.wish.clone());
+                    self.tell(ready);
                 }
+                self.desk.write(|report| report.governor.reason = reason);
             }
         }
     }
@@ -174,14 +185,14 @@ impl Worker<'_> {
         };
         let Some(picture) = Arc::get_mut(&mut shown) else { return Ok(()) };
         if let Err(error) = unpacker.unpack(shot, self.crop, &mut picture.small) {
-            if !std::mem::replace(&mut tally.damaged, true) {
+            let before = tally.damaged.replace(begin);
+            if before.is_none_or(|before| begin.saturating_sub(before) >= QUIET) {
                 log::warn!("a frame is damaged and left out: {error}");
             }
             self.desk.write(|report| report.dropped.damaged += 1);
             pool.give_back(shown);
             return Ok(());
         }
-        tally.damaged = false;
         let unpacked = clock::now();
         let now = self.ready(ready, &picture.small)?;
         let (tiles, stages) = enlarge(now, picture, unpacked)?;
@@ -189,9 +200,13 @@ impl Worker<'_> {
         picture.taken = shot.taken;
         picture.done = clock::now();
         tally.count(picture, tiles, stages, [begin, unpacked]);
-        for outlet in &self.outlets {
-            if let Some(passed) = outlet.mailbox.put(shown.clone()) {
-                drop(passed);
+        for (place, outlet) in self.outlets.iter().enumerate() {
+            if outlet.mailbox.put(shown.clone()).is_some() {
+                self.desk.write(|report| {
+                    if let Some(sink) = report.sinks.get_mut(place) {
+                        sink.skipped += 1;
+                    }
+                });
             }
         }
         let took = clock::now().saturating_sub(begin);

@@ -43,10 +43,7 @@ impl Probe {
     pub fn report(&self) -> ProbeReport {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.ages.sort_unstable_by(f32::total_cmp);
-        let last = seen.ages.len().saturating_sub(1) as f64;
-        let at = |share: f64| seen.ages.get((share * last).round() as usize).map_or(0.0, |&ms| f64::from(ms));
-        let age = Ages { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
-        ProbeReport { age, ..seen.report }
+        ProbeReport { age: Ages::of(&seen.ages), ..seen.report }
     }
 }
 

@@ -41,6 +41,11 @@ impl Signals {
         self.end.load(Ordering::Relaxed)
     }
 
+    /// Whether a signal called for the end, or for another beginning.
+    pub(super) fn heard(&self) -> bool {
+        self.ended() || self.reload.load(Ordering::Relaxed)
+    }
+
     /// Whether the configuration is to be read again; forgets it.
     pub(super) fn reload(&self) -> bool {
         self.reload.swap(false, Ordering::Relaxed)
@@ -59,12 +64,11 @@ pub(super) struct Watch<'a> {
     ready: bool,
     /// Whether someone sits at the terminal.
     attended: bool,
-    snapshots: bool,
 }
 
 impl<'a> Watch<'a> {
     /// Ends after `seconds`, if they are given.
-    pub(super) fn new(signals: &'a Signals, desk: Arc<Desk>, seconds: Option<Duration>, snapshots: bool) -> Self {
+    pub(super) fn new(signals: &'a Signals, desk: Arc<Desk>, seconds: Option<Duration>) -> Self {
         let now = Instant::now();
         Self {
             signals,
@@ -75,7 +79,6 @@ impl<'a> Watch<'a> {
             line: now,
             ready: false,
             attended: stderr().is_terminal(),
-            snapshots,
         }
     }
 
@@ -113,14 +116,14 @@ impl Keeper for Watch<'_> {
         self.notify(alive, now);
         self.say(now);
         if self.signals.snapshot.swap(false, Ordering::Relaxed) {
-            if !self.snapshots {
+            if !self.desk.read(|report| report.snapshots) {
                 log::warn!("no snapshot is taken: no folder for them was given (--snapshots DIR)");
             } else if !self.desk.wish(Wish::Snapshot) {
                 log::warn!("no snapshot is taken: too many are waiting");
             }
         }
         let over = self.until.is_some_and(|until| now >= until);
-        over || self.signals.ended() || self.signals.reload.load(Ordering::Relaxed)
+        over || self.signals.heard()
     }
 }
 

@@ -47,21 +47,34 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let signals = Signals::listen(args.config.is_some());
     let mut settings = read(args)?;
+    let mut desk = Arc::new(Desk::default());
+    let mut outputs = Outputs::new(&settings, &desk)?;
     loop {
-        let desk = Arc::new(Desk::default());
-        let outputs = Outputs::new(&settings, &desk)?;
         once(&settings, outputs, &desk, &signals, args.json)?;
         if signals.ended() || !signals.reload() {
             return Ok(ExitCode::SUCCESS);
         }
-        match read(args).and_then(|fresh| check(&fresh).map(|()| fresh)) {
-            Ok(fresh) => {
+        desk = Arc::default();
+        outputs = match read_again(args, &desk) {
+            Ok((fresh, outputs)) => {
                 log::info!("the configuration was read again");
                 settings = fresh;
+                outputs
             }
-            Err(error) => log::error!("the old configuration stays: {error}"),
-        }
+            Err(error) => {
+                log::error!("the old configuration stays: {error}");
+                Outputs::new(&settings, &desk)?
+            }
+        };
     }
+}
+
+/// The configuration as it is now, if it can be followed; what was at work must have ended, since both may want one address.
+fn read_again(args: &Args, desk: &Arc<Desk>) -> Result<(Settings, Outputs)> {
+    let fresh = read(args)?;
+    options(&fresh)?;
+    let outputs = Outputs::new(&fresh, desk)?;
+    Ok((fresh, outputs))
 }
 
 fn read(args: &Args) -> Result<Settings> {
@@ -71,17 +84,12 @@ fn read(args: &Args) -> Result<Settings> {
     }
 }
 
-/// Whether settings could be followed, as far as that can be told without opening anything.
-fn check(settings: &Settings) -> Result<()> {
-    options(settings).map(drop)
-}
-
 /// Runs until the end, or until the configuration is to be read again.
 fn once(settings: &Settings, outputs: Outputs, desk: &Arc<Desk>, signals: &Signals, json: bool) -> Result<()> {
     let Outputs { sinks, server, probe } = outputs;
     let options = LiveOptions { sinks, ..options(settings)? };
     let time = settings.seconds.map(|time| seconds("seconds", time)).transpose()?;
-    let ended = live::run(options, desk, &mut Watch::new(signals, desk.clone(), time, settings.snapshots.is_some()));
+    let ended = live::run(options, desk, &mut Watch::new(signals, desk.clone(), time));
     drop(server);
     let report = desk.report();
     if json {
@@ -98,7 +106,9 @@ fn once(settings: &Settings, outputs: Outputs, desk: &Arc<Desk>, signals: &Signa
     }
     // A source that never gave anything is what the user must hear of, though it was tried again and again.
     match report.trouble {
-        Some(trouble) if ended.is_ok() && report.captured == 0 => Err(Error::new(Kind::Io, trouble)),
+        Some(trouble) if ended.is_ok() && report.captured == 0 && !signals.heard() => {
+            Err(Error::new(Kind::Io, trouble))
+        }
         _ => ended,
     }
 }

@@ -134,6 +134,7 @@ impl Outputs {
     fn snapshots(&mut self, settings: &Settings, desk: &Arc<Desk>) -> Result<()> {
         let Some(folder) = &settings.snapshots else { return Ok(()) };
         is_folder("snapshots", folder)?;
+        desk.write(|report| report.snapshots = true);
         let (folder, desk) = (folder.clone(), desk.clone());
         self.push("snapshots", Audience::default(), move || {
             Ok(Box::new(Photographer { snapshots: Snapshots::new(folder.clone()), desk: desk.clone() }))

@@ -46,6 +46,9 @@ fn wishes(asked: Asked, report: &Report) -> Result<Vec<Wish>, String> {
         wishes.push(Wish::Strength(strength));
     }
     if asked.snapshot == Some(true) {
+        if !report.snapshots {
+            return Err("there is no folder for snapshots (--snapshots DIR)".to_owned());
+        }
         wishes.push(Wish::Snapshot);
     }
     if wishes.is_empty() {
@@ -63,6 +66,7 @@ mod tests {
         desk.write(|report| {
             report.models = vec!["small".to_owned(), "large".to_owned()];
             report.strength = Some(0.5);
+            report.snapshots = true;
         });
         desk
     }
@@ -99,8 +103,10 @@ mod tests {
         ] {
             assert!(matches!(lay(&desk, body.as_bytes()), Err(Denied::Wrong(_))), "{body}");
         }
-        desk.write(|report| report.strength = None);
-        assert!(matches!(lay(&desk, br#"{"strength":0.5}"#), Err(Denied::Wrong(_))));
+        desk.write(|report| (report.strength, report.snapshots) = (None, false));
+        for body in [r#"{"strength":0.5}"#, r#"{"snapshot":true}"#] {
+            assert!(matches!(lay(&desk, body.as_bytes()), Err(Denied::Wrong(_))), "{body}");
+        }
         assert_eq!(desk.take(|_| true), None);
     }
 
@@ -110,5 +116,6 @@ mod tests {
         let results: Vec<_> = (0..40).map(|_| lay(&desk, br#"{"snapshot":true}"#)).collect();
         assert_eq!(results[0], Ok(()));
         assert_eq!(results[39], Err(Denied::Busy));
+        assert_eq!(lay(&desk, br#"{"model":"small"}"#), Ok(()), "snapshots wait for a frame; the rest need not");
     }
 }

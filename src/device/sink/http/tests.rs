@@ -30,6 +30,7 @@ fn site(token: Option<&str>, clients: usize) -> Arc<Site> {
         report.models = vec!["small".to_owned(), "la\"rge\\\n".to_owned()];
         report.source = "rtsp://me:secret@camera/".to_owned();
         report.running = "la\"rge\\\n".to_owned();
+        report.snapshots = true;
     });
     let (closing, closes) = watch::channel(false);
     // Its end would be the server's.
