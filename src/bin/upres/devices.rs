@@ -163,6 +163,8 @@ fn screens(class: &Path) -> Vec<Screen> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+
     use super::*;
 
     #[test]

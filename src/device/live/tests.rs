@@ -302,7 +302,7 @@ fn a_source_that_crashes_is_opened_again_and_a_slow_sink_s_frames_are_counted() 
         }
         fn next(&mut self, shot: &mut Shot) -> Result<Next> {
             self.1 += 1;
-            assert!(self.1 % 5 != 0, "a driver's own panic");
+            assert!(!self.1.is_multiple_of(5), "a driver's own panic");
             self.0.next(shot)
         }
     }

@@ -185,7 +185,7 @@ mod tests {
         let mut read = 0;
         for _ in 0..20_000 {
             let mut bytes = good.to_vec();
-            for _ in 0..1 + next() % 4 {
+            for _ in 0..=next() % 4 {
                 let at = next() % bytes.len();
                 match next() % 3 {
                     0 => bytes[at] = next() as u8,
