@@ -135,7 +135,7 @@ fn what_cannot_be_is_refused_with_a_way_out_and_nothing_runs() {
 
 #[test]
 fn an_unplugged_camera_comes_back_and_it_is_said_once() {
-    let output = finished(&format!("--source {CARD},unplug=10 -m small-x2 --probe --frames 30 --json"));
+    let output = finished(&format!("--source {CARD},unplug=20 -m small-x2 --probe --frames 50 --json"));
     let report = report(&output);
     assert!(report["reopened"].as_u64() >= Some(2), "{report}");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -188,6 +188,16 @@ fn a_hang_up_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     let line = running.says("the old configuration stays");
     assert!(line.contains("line 2") && line.contains("colour"), "{line}");
     running.says("full (small-x2)");
+    // An address that somebody else has.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    write(&format!("source = \"{CARD}\"\nhttp = \"{}\"\n", other.local_addr().unwrap()));
+    running.signal("-HUP");
+    assert!(running.says("the old configuration stays").contains("cannot listen"));
+    running.says("full (small-x2)");
+    // A camera that is not there, and no frame before the next configuration.
+    write("source = \"v4l2:/dev/video-none\"\nprobe = true\n");
+    running.signal("-HUP");
+    running.says("it will be tried again");
     write(&format!("source = \"{CARD}\"\nmodel = \"bicubic\"\nprobe = true\n"));
     running.signal("-HUP");
     running.says("read again");

@@ -14,8 +14,17 @@ pub(super) struct Backoff {
     what: String,
     shortest: Duration,
     wait: Duration,
-    /// Since when it has failed, and what was said of it.
-    failing: Option<(Duration, String)>,
+    failing: Option<Failing>,
+}
+
+/// Something that does not work, or not reliably.
+#[derive(Debug)]
+struct Failing {
+    since: Duration,
+    /// What was said of it.
+    said: String,
+    /// Since when it has worked again.
+    back: Option<Duration>,
 }
 
 impl Backoff {
@@ -27,20 +36,23 @@ impl Backoff {
     /// It failed; logged unless the same was said last.
     pub(super) fn failed(&mut self, error: &Error) {
         let (text, now) = (error.to_string(), clock::now());
-        let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
-        if self.failing.as_ref().is_none_or(|(_, said)| *said != text) {
+        let since = self.failing.as_ref().map_or(now, |failing| failing.since);
+        if self.failing.as_ref().is_none_or(|failing| failing.said != text) {
             log::warn!("{}: {text}; it will be tried again", self.what);
         }
-        self.failing = Some((since, text));
+        self.failing = Some(Failing { since, said: text, back: None });
     }
 
-    /// It works.
-    pub(super) fn well(&mut self) {
-        if let Some((since, _)) = self.failing.take() {
-            let away = clock::now().saturating_sub(since);
+    /// It works. That is believed when it has gone on for as long as the next wait would be: what comes for a moment and goes
+    /// again, as cameras with too little power do, must neither fill the log nor be tried four times a second for weeks.
+    pub(super) fn well(&mut self, now: Duration) {
+        let Some(failing) = &mut self.failing else { return };
+        let back = *failing.back.get_or_insert(now);
+        if now.saturating_sub(back) >= self.wait {
+            let away = back.saturating_sub(failing.since);
             log::warn!("{} is back after {}", self.what, crate::progress::readable(away));
+            (self.failing, self.wait) = (None, self.shortest);
         }
-        self.wait = self.shortest;
     }
 
     /// Waits before the next try, and longer the next time.
@@ -69,7 +81,13 @@ mod tests {
         let mut steps = || (0..8).map(|_| backoff.step().as_millis()).collect::<Vec<_>>();
         assert_eq!(steps(), [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
         backoff.failed(&Error::internal("x"));
-        backoff.well();
+        let second = Duration::from_secs;
+        backoff.well(second(100));
+        backoff.well(second(107));
+        assert_eq!(backoff.step(), second(8), "it comes and goes");
+        backoff.failed(&Error::internal("x"));
+        backoff.well(second(200));
+        backoff.well(second(208));
         assert_eq!(backoff.step(), Duration::from_millis(250));
     }
 }

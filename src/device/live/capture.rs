@@ -94,7 +94,7 @@ impl Capture<'_> {
                     rate.count(now);
                     let lost = number.map_or(0, |number: u64| shot.number.saturating_sub(number + 1));
                     (last, number) = (now, Some(shot.number));
-                    backoff.well();
+                    backoff.well(now);
                     let fps = rate.per_second(now);
                     self.desk.write(|report| {
                         report.captured += 1;

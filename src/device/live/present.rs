@@ -56,7 +56,7 @@ impl Presenter<'_> {
             if matches!(found, Found::Letter(_)) && done.is_ok() {
                 rate.count(now);
                 took.add(ms(now.saturating_sub(begin)));
-                backoff.well();
+                backoff.well(now);
             }
             let fps = rate.per_second(now);
             self.report(|report| (report.fps, report.ms) = (fps, took.value()));
