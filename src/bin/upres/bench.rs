@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use upres::device::stream::{Enlarger, StreamOptions, Threshold, unpack_yuyv};
+use upres::device::shot::{Format, Packing, Picture, Shot};
+use upres::device::stream::{Enlarger, StreamOptions, Threshold};
+use upres::device::unpack::Unpacker;
 use upres::error::{Error, Result};
 use upres::frame::Plane;
 use upres::geometry::Size;
 use upres::upscale::{Generator, PlaneUpscaler, Stages, TileOptions};
-use upres::y4m::Header;
+use upres::y4m::Range;
 
 /// Options of `upres bench`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     /// Time every layer of the network too, on one thread
     #[arg(long)]
     layers: bool,
-    /// Time whole camera frames too: 8-bit YUYV in, planar 4:2:2 out
+    /// Time whole camera frames too: 8-bit YUYV in, planar 4:2:0 out
     #[arg(long)]
     camera: bool,
     /// Enlarge this Y4M video whole and sparingly instead: what taking unchanged tiles from the picture before saves and costs
@@ -153,24 +155,24 @@ fn frames(args: &Args, upscaler: &mut PlaneUpscaler, input: &[Plane], name: &str
     Ok(times)
 }
 
-/// Times what a webcam gives: bytes to bytes, chroma included.
+/// Times what a webcam gives, as live work takes it: bytes to bytes, chroma included.
 fn camera(args: &Args, generator: Arc<dyn Generator>, size: Size, tiles: &TileOptions) -> Result<CameraTimes> {
-    let header = Header::parse(&format!("YUV4MPEG2 W{} H{} F30:1 C422", size.width, size.height))?;
+    let bytes = noise(Size::new(2 * size.width, size.height), 1)[0].data.iter().map(|v| (v * 255.0) as u8).collect();
+    let shot = Shot { format: Format::new(Packing::Yuyv, size, Range::Studio, None), bytes, ..Shot::empty() };
+    let (mut unpacker, mut small) = (Unpacker::default(), Picture::empty());
+    unpacker.unpack(&shot, None, &mut small)?;
     let scale = generator.card().scale as f64;
     let options = StreamOptions { generator, scale, tiles: *tiles, range: None, matrix: None, max_memory: None };
-    let mut enlarger = Enlarger::new(&header, &options)?;
-    let packed: Vec<u8> =
-        noise(Size::new(2 * size.width, size.height), 1)[0].data.iter().map(|v| (v * 255.0) as u8).collect();
-    let mut planar = vec![0; enlarger.input().frame_bytes()];
+    let mut enlarger = Enlarger::new(&small.header, &options)?;
     let mut large = vec![0; enlarger.output().frame_bytes()];
     let [mut unpack, mut generator, mut chroma] = [(); 3].map(|()| Vec::new());
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
-    warm(args.warmup, || enlarger.run(&planar, &mut large))?;
+    warm(args.warmup, || enlarger.run(&small.bytes, &mut large))?;
     for _ in 0..args.frames {
         let begin = Instant::now();
-        unpack_yuyv(&packed, &mut planar);
+        unpacker.unpack(&shot, None, &mut small)?;
         unpack.push(ms(begin.elapsed()));
-        enlarger.run(&planar, &mut large)?;
+        enlarger.run(&small.bytes, &mut large)?;
         generator.push(ms(enlarger.stages().generator));
         chroma.push(ms(enlarger.stages().chroma));
     }

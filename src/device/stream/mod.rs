@@ -3,11 +3,9 @@
 mod chroma;
 mod enlarger;
 mod sparing;
-mod yuyv;
 
 pub use enlarger::{Enlarger, FrameStages, Matrix, StreamOptions};
 pub use sparing::{Sparing, SparingOptions, Threshold, TileCount};
-pub use yuyv::unpack_yuyv;
 
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
