@@ -93,7 +93,7 @@ pub(crate) struct Settings {
     /// Bytes that recordings may take, such as 2GB; the oldest go first [default: 2GB]
     #[arg(long, value_name = "BYTES", help_heading = "Virtual camera and files")]
     pub(super) quota: Option<String>,
-    /// Folder for snapshots, which SIGUSR1 and the page ask for
+    /// Folder for snapshots, which SIGUSR1 and POST /control ask for
     #[arg(long, value_name = "DIR", help_heading = "Virtual camera and files")]
     pub(super) snapshots: Option<PathBuf>,
     /// Measure the latency of the test card's frames from end to end

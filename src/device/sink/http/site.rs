@@ -8,6 +8,7 @@ use super::pace::Pace;
 use crate::device::clock;
 use crate::device::live::desk::Desk;
 use crate::device::sink::Audience;
+use crate::device::source::uri::redact;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -64,7 +65,7 @@ impl Site {
 
     /// Why there is no live video.
     pub(super) fn reason(&self) -> String {
-        let trouble = self.desk.read(|report| report.trouble.as_deref().map(super::state::without_passwords));
+        let trouble = self.desk.read(|report| report.trouble.as_deref().map(redact));
         trouble.unwrap_or_else(|| "no frames come from the source".to_owned())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::site::Site;
 use crate::device::live::desk::Report;
+use crate::device::source::uri::redact;
 use serde_json::{Map, Value, json};
 
 /// The answer to `/state`.
@@ -40,40 +41,9 @@ pub(super) fn state(site: &Site) -> Value {
 /// The report as strangers may see it.
 pub(super) fn shown(site: &Site) -> Report {
     let mut report = site.desk.report();
-    report.source = without_passwords(&report.source);
+    report.source = redact(&report.source);
     for trouble in report.sinks.iter_mut().map(|sink| &mut sink.trouble).chain([&mut report.trouble]) {
-        *trouble = trouble.as_deref().map(without_passwords);
+        *trouble = trouble.as_deref().map(redact);
     }
     report
-}
-
-/// The text, with what stands for a name and a password in addresses (`rtsp://NAME:PASSWORD@…`) left out.
-pub(super) fn without_passwords(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut clean = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        clean.push_str("://");
-        let end = part.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(part.len());
-        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
-        clean.push_str(&part[host..]);
-    }
-    clean
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_in_addresses_are_not_told() {
-        for (text, clean) in [
-            ("rtsp://me:se@cret@cam:554/a@b", "rtsp://cam:554/a@b"),
-            ("http://u:p@a/ and https://v@b, x@y", "http://a/ and https://b, x@y"),
-            ("v4l2:/dev/video0", "v4l2:/dev/video0"),
-            ("rtsp://me:pw@cam", "rtsp://cam"),
-            ("", ""),
-        ] {
-            assert_eq!(without_passwords(text), clean);
-        }
-    }
 }
