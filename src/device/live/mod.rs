@@ -72,8 +72,8 @@ pub trait Keeper {
 
 /// Between two looks around.
 const TICK: Duration = Duration::from_millis(50);
-/// Silence of the working thread that counts as death.
-const DEAD: Duration = Duration::from_secs(10);
+/// Silence of the working thread that counts as death: no network that anyone would watch takes so long for a frame.
+const DEAD: Duration = Duration::from_secs(60);
 /// How long threads are waited for at the end.
 const FAREWELL: Duration = Duration::from_millis(700);
 

@@ -32,6 +32,28 @@ impl Generator for Slow {
 
 struct Waiting(Box<dyn Plan>);
 
+/// Fails on its tenth frame.
+struct Failing(Interpolation);
+
+struct Countdown(Box<dyn Plan>, u32);
+
+impl Generator for Failing {
+    fn card(&self) -> &crate::card::Card {
+        self.0.card()
+    }
+
+    fn plan(&self, input: crate::geometry::Size) -> Result<Box<dyn Plan>> {
+        Ok(Box::new(Countdown(self.0.plan(input)?, 10)))
+    }
+}
+
+impl Plan for Countdown {
+    fn run(&mut self, input: &[f32], output: &mut [f32]) -> Result<()> {
+        self.1 = self.1.checked_sub(1).ok_or_else(|| Error::model("numbers that are none"))?;
+        self.0.run(input, output)
+    }
+}
+
 impl Plan for Waiting {
     fn run(&mut self, input: &[f32], output: &mut [f32]) -> Result<()> {
         std::thread::sleep(Duration::from_millis(40));
@@ -42,6 +64,7 @@ impl Plan for Waiting {
 impl Catalogue for Filters {
     fn open(&self, name: &str, _: Option<f32>) -> Result<Arc<dyn Generator>> {
         match name {
+            "failing" => Ok(Arc::new(Failing(Interpolation::new(Filter::Lanczos3, 2)?))),
             "slow" => Ok(Arc::new(Slow(Interpolation::new(Filter::Bicubic, 2)?))),
             "lanczos" => Ok(Arc::new(Interpolation::new(Filter::Lanczos3, 2)?)),
             "nearest" => Ok(Arc::new(Interpolation::new(Filter::Nearest, 2)?)),
@@ -319,4 +342,16 @@ fn a_source_that_crashes_is_opened_again_and_a_slow_sink_s_frames_are_counted() 
         report.reopened > 10 && report.frames > 20 && report.sinks[0].skipped > 5
     });
     ended.unwrap();
+}
+
+#[test]
+fn a_generator_that_fails_on_a_frame_is_done_without() {
+    let failing = LiveOptions {
+        model: "failing".into(),
+        ..options(card("size=128x64,rate=25"), vec![noting(&Notes::default())])
+    };
+    let (desk, ended) = run_until(failing, |report| report.governor.reason.contains("none") && report.frames > 20);
+    ended.unwrap();
+    let report = desk.report();
+    assert_eq!((report.running.as_str(), report.governor.state.as_str()), ("bicubic-x2", "bicubic"));
 }

@@ -2,7 +2,7 @@
 
 use super::capture::Inbox;
 use super::desk::{Desk, Wish, ms};
-use super::governor::{Governor, GovernorOptions};
+use super::governor::{Governor, GovernorOptions, Step};
 use super::ladder::{Catalogue, Ladder, Wished};
 use super::mailbox::{Found, Mailbox};
 use super::planner::{Planned, Planner};
@@ -13,7 +13,7 @@ use crate::device::shot::{Picture, Shot, Shown};
 use crate::device::sink::Audience;
 use crate::device::stream::{FrameStages, TileCount};
 use crate::device::unpack::{Crop, Unpacker};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::y4m::Header;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -195,11 +195,27 @@ impl Worker<'_> {
         }
         let unpacked = clock::now();
         let now = self.ready(ready, &picture.small)?;
-        let (tiles, stages) = enlarge(now, picture, unpacked)?;
+        let (tiles, stages) = match enlarge(now, picture, unpacked) {
+            Ok(done) => done,
+            Err(error) => {
+                pool.give_back(shown);
+                return self.do_without(now, error);
+            }
+        };
         picture.number = shot.number;
         picture.taken = shot.taken;
         picture.done = clock::now();
         tally.count(picture, tiles, stages, [begin, unpacked]);
+        self.hand_out(&shown);
+        let took = clock::now().saturating_sub(begin);
+        pool.give_back(shown);
+        self.govern(now, took, shot);
+        self.report(tally, Some(now), clock::now());
+        Ok(())
+    }
+
+    /// Puts a picture into every sink's box.
+    fn hand_out(&self, shown: &Arc<Shown>) {
         for (place, outlet) in self.outlets.iter().enumerate() {
             if outlet.mailbox.put(shown.clone()).is_some() {
                 self.desk.write(|report| {
@@ -209,10 +225,20 @@ impl Worker<'_> {
                 });
             }
         }
-        let took = clock::now().saturating_sub(begin);
-        pool.give_back(shown);
-        self.govern(now, took, shot);
-        self.report(tally, Some(now), clock::now());
+    }
+
+    /// A generator that fails on a frame is done without: bicubic from now on, until another is wished for.
+    fn do_without(&self, ready: &mut Ready, error: Error) -> Result<()> {
+        if ready.ladder.steps == [Step::Bicubic] {
+            return Err(error);
+        }
+        let reason = format!("{}: {error}", ready.ladder.rung(ready.place).name);
+        log::error!("{reason}; bicubic stands in for it");
+        ready.ladder = Ladder::bicubic(&ready.header, self.planner.options())?;
+        ready.governor = Governor::new(ready.ladder.steps.clone(), self.governor);
+        (ready.place, ready.wish) = (0, Some(self.wish.clone()));
+        self.tell(ready);
+        self.desk.write(|report| report.governor.reason = reason);
         Ok(())
     }
 
@@ -225,7 +251,7 @@ impl Worker<'_> {
             self.planner.ask(&self.wish, &made.header)?;
             *ready = Some(made);
         }
-        ready.as_mut().ok_or_else(|| crate::error::Error::internal("nothing is ready"))
+        ready.as_mut().ok_or_else(|| Error::internal("nothing is ready"))
     }
 
     fn govern(&self, ready: &mut Ready, took: Duration, shot: &Shot) {

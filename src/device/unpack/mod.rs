@@ -92,18 +92,25 @@ impl Unpacker {
 
 impl<'a> Layout<'a> {
     fn planar(bytes: &'a [u8], size: Size, stride: usize, chroma: Chroma) -> Option<Self> {
+        // Behind the last row of all there may be no padding.
+        let Some((across, down)) = chroma.group() else {
+            let luma = bytes.get(..stride * (size.height - 1) + size.width)?;
+            return Some(Self { luma, stride, chroma: None });
+        };
         let luma = bytes.get(..stride * size.height)?;
-        let Some((across, down)) = chroma.group() else { return Some(Self { luma, stride, chroma: None }) };
         let (own, rows) = (stride.div_ceil(across), size.height.div_ceil(down));
-        let blue = bytes.get(luma.len()..luma.len() + own * rows)?;
-        let red = bytes.get(luma.len() + own * rows..luma.len() + 2 * own * rows)?;
+        let (begin, last) = (luma.len() + own * rows, own * (rows - 1) + size.width.div_ceil(across));
+        let blue = bytes.get(luma.len()..begin)?;
+        let red = bytes.get(begin..begin + last)?;
         Some(Self { luma, stride, chroma: Some(Planes { samples: [blue, red], stride: own, step: 1 }) })
     }
 
     fn nv12(bytes: &'a [u8], size: Size, stride: usize) -> Option<Self> {
         let luma = bytes.get(..stride * size.height)?;
-        let pairs = bytes.get(luma.len()..luma.len() + stride.next_multiple_of(2) * size.height.div_ceil(2))?;
-        let chroma = Planes { samples: [pairs, pairs.get(1..)?], stride: stride.next_multiple_of(2), step: 2 };
+        let own = stride.next_multiple_of(2);
+        let length = own * (size.height.div_ceil(2) - 1) + size.width.next_multiple_of(2);
+        let pairs = bytes.get(luma.len()..luma.len() + length)?;
+        let chroma = Planes { samples: [pairs, pairs.get(1..)?], stride: own, step: 2 };
         Some(Self { luma, stride, chroma: Some(chroma) })
     }
 

@@ -69,6 +69,24 @@ fn a_jpeg_tells_its_own_size_and_is_cut_like_the_rest() {
 }
 
 #[test]
+fn padding_behind_the_last_row_may_be_left_out() {
+    let chroma = Chroma::C420(Siting::Left);
+    for (packing, bytes) in [
+        (Packing::Planar(Chroma::Mono), 6 * 3 + 4),
+        (Packing::Planar(chroma), 6 * 4 + 3 * 2 + 3 + 2),
+        (Packing::Nv12, 6 * 4 + 6 + 4),
+        (Packing::Yuyv, 10 * 3 + 8),
+    ] {
+        let stride = if packing == Packing::Yuyv { 10 } else { 6 };
+        let mut picture = Picture::empty();
+        let mut unpack = |bytes| {
+            Unpacker::default().unpack(&shot(packing, Size::new(4, 4), stride, vec![9; bytes]), None, &mut picture)
+        };
+        assert!(unpack(bytes).is_ok() && unpack(bytes - 1).is_err(), "{packing}");
+    }
+}
+
+#[test]
 fn frames_that_are_too_short_are_refused() {
     for (packing, _) in Packing::ALL {
         let size = Size::new(16, 16);
