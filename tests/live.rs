@@ -165,8 +165,10 @@ fn the_page_is_there_and_signals_are_heard() {
     let address = line.trim().rsplit("http://").next().unwrap().to_owned();
     until("a JPEG comes", || get(&address, "/snapshot").starts_with(&[0xFF, 0xD8]));
     assert!(String::from_utf8_lossy(&get(&address, "/")).contains("<canvas"));
-    let state: Value = serde_json::from_slice(&get(&address, "/state")).unwrap();
-    assert_eq!(state["result"]["source"]["online"], true, "{state}");
+    until("the camera is there", || {
+        let state: Value = serde_json::from_slice(&get(&address, "/state")).unwrap();
+        state["result"]["source"]["online"] == true
+    });
     assert!(String::from_utf8_lossy(&get(&address, "/metrics")).contains("# TYPE"));
     running.signal("-USR1");
     let jpegs = || fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
@@ -216,7 +218,7 @@ fn the_service_manager_hears_that_it_is_ready_and_alive() {
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "600000").env("JOURNAL_STREAM", "1:2");
     let mut running = Running::start(command);
     let (mut heard, mut bytes) = (String::new(), [0; 512]);
-    while !(heard.contains("READY=1") && heard.matches("WATCHDOG=1").count() >= 3 && heard.contains("STATUS=")) {
+    while !(heard.contains("READY=1") && heard.matches("WATCHDOG=1").count() >= 3 && heard.contains("frames/s")) {
         let length = socket.recv(&mut bytes).expect("a word from the program");
         heard.push_str(&String::from_utf8_lossy(&bytes[..length]));
     }

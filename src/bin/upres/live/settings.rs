@@ -121,8 +121,9 @@ impl Settings {
         let wrong = |e: toml::de::Error| {
             // The whole of toml's own message takes several lines, and a log has one.
             let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = 1 + before.matches('\n').count();
-            Error::usage(format!("line {line} of this configuration cannot be followed"))
+            let line = before.matches('\n').count();
+            let said = text.lines().nth(line).unwrap_or_default().trim();
+            Error::usage(format!("line {} of this configuration cannot be followed ({said})", line + 1))
                 .caused_by(e.message().replace('\n', ", "))
                 .fix("keys are the flags of `upres live` without their dashes in front")
         };
@@ -190,7 +191,7 @@ mod tests {
                 match next() % 3 {
                     0 => bytes[at] = next() as u8,
                     1 => drop(bytes.remove(at)),
-                    _ => bytes.insert(at, b"\"=[]{}\n#.-09ae"[next() % 15]),
+                    _ => bytes.insert(at, b"\"=[]{}\n#.-09ae"[next() % 14]),
                 }
             }
             read += usize::from(Settings::default().over(&String::from_utf8_lossy(&bytes)).is_ok());
