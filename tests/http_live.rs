@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
-use upres::device::live::desk::{Desk, Wish};
+use upres::device::desk::{Desk, Wish};
 use upres::device::sink::http::{HttpOptions, HttpServer, HttpSink};
 use upres::device::sink::{Audience, Sink};
 use upres::geometry::Size;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use upres::device::live::desk::{Desk, Report};
+use upres::device::desk::{Desk, Report};
 use upres::device::shot::{Picture, Shown};
 use upres::device::sink::{
     Sink,

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod convert;
+pub mod desk;
 pub mod hud;
 pub mod live;
 pub mod shot;

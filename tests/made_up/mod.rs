@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use upres::device::clock;
-use upres::device::live::desk::{Ages, Drops, Governor, Report, StageTimes};
+use upres::device::desk::{Ages, Drops, Governor, Report, StageTimes};
 use upres::device::shot::{Picture, Shown};
 use upres::geometry::Size;
 use upres::y4m::{Chroma, Header, Range, Siting};

@@ -1,6 +1,6 @@
 //! What the figures say, in words.
 
-use crate::device::live::desk::Report;
+use crate::device::desk::Report;
 
 /// How a line is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod strip;
 
 pub use canvas::Canvas;
 
-use super::live::desk::Report;
+use super::desk::Report;
 use crate::geometry::Size;
 use face::Face;
 use std::time::Duration;

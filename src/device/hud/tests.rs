@@ -5,7 +5,7 @@ use super::face::Face;
 use super::lines::{Line, Tone, figures, notice, wrapped};
 use super::strip::Strip;
 use super::{Hud, Notice};
-use crate::device::live::desk::{Ages, Governor, Report};
+use crate::device::desk::{Ages, Governor, Report};
 use crate::geometry::Size;
 use std::time::Duration;
 

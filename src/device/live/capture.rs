@@ -1,10 +1,10 @@
 //! The thread that waits for the camera: opens it, reads it, and opens it again when it is gone.
 
 use super::backoff::Backoff;
-use super::desk::Desk;
 use super::mailbox::Mailbox;
 use super::stats::Rate;
 use crate::device::clock;
+use crate::device::desk::Desk;
 use crate::device::shot::Shot;
 use crate::device::source::{Next, Source};
 use crate::error::{Error, Result};

@@ -6,7 +6,6 @@
 
 mod backoff;
 mod capture;
-pub mod desk;
 pub mod governor;
 pub mod health;
 mod ladder;
@@ -23,10 +22,10 @@ pub use mailbox::{Found, Mailbox};
 pub use present::{OpenSink, SinkPlan};
 
 use crate::device::clock;
+use crate::device::desk::{Desk, SinkReport};
 use crate::device::unpack::Crop;
 use crate::error::{Error, Result};
 use capture::{Capture, Inbox};
-use desk::{Desk, SinkReport};
 use governor::GovernorOptions;
 use health::Health;
 use ladder::Wished;

@@ -1,10 +1,10 @@
 //! The threads that show frames: one for each sink, which opens it, feeds it, and opens it again when it is gone.
 
 use super::backoff::Backoff;
-use super::desk::{Desk, SinkReport, ms};
 use super::mailbox::{Found, Mailbox};
 use super::stats::{Mean, Rate};
 use crate::device::clock;
+use crate::device::desk::{Desk, SinkReport, ms};
 use crate::device::shot::Shown;
 use crate::device::sink::{Audience, Sink};
 use crate::error::{Error, Kind, Result};

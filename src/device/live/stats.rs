@@ -1,6 +1,6 @@
 //! Counts of the last second and quantiles of the last minutes, in memory that does not grow.
 
-use super::desk::Ages;
+use crate::device::desk::Ages;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
-use super::desk::{Report, Wish};
 use super::*;
+use crate::device::desk::{Report, Wish};
 use crate::device::shot::{Format, Packing, Shot, Shown};
 use crate::device::sink::{Audience, Sink};
 use crate::device::source::pattern::{Pattern, read_number};

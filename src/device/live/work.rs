@@ -1,7 +1,6 @@
 //! The thread that enlarges: takes the newest frame, runs the rung that the governor chose, and hands the picture to every sink.
 
 use super::capture::Inbox;
-use super::desk::{Desk, Wish, ms};
 use super::governor::{Governor, GovernorOptions, Step};
 use super::ladder::{Catalogue, Ladder, Wished};
 use super::mailbox::{Found, Mailbox};
@@ -9,6 +8,7 @@ use super::planner::{Planned, Planner};
 use super::pool::ShownPool;
 use super::stats::{Mean, Quantiles, Rate};
 use crate::device::clock;
+use crate::device::desk::{self, Desk, Wish, ms};
 use crate::device::shot::{Picture, Shot, Shown};
 use crate::device::sink::Audience;
 use crate::device::stream::{FrameStages, TileCount};
@@ -273,7 +273,7 @@ impl Worker<'_> {
         let name = ready.ladder.rung(place).name.clone();
         log::info!("governor: {} ({name}){}{reason}", step.name(), if reason.is_empty() { "" } else { ": " });
         self.desk.write(|report| {
-            report.governor = super::desk::Governor { state: step.name().into(), step: place, reason };
+            report.governor = desk::Governor { state: step.name().into(), step: place, reason };
             report.running = name;
         });
     }

@@ -2,7 +2,7 @@
 
 use super::Sink;
 use crate::device::clock;
-use crate::device::live::desk::Ages;
+use crate::device::desk::Ages;
 use crate::device::shot::Shown;
 use crate::device::source::pattern::read_number;
 use crate::error::Result;

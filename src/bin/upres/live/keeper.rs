@@ -7,8 +7,8 @@ use std::io::{IsTerminal, Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use upres::device::desk::{Desk, Report, Wish};
 use upres::device::live::Keeper;
-use upres::device::live::desk::{Desk, Report, Wish};
 
 /// Signals that were heard.
 #[derive(Debug, Clone, Default)]

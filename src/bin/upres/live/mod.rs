@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use upres::device::live::desk::Desk;
+use upres::device::desk::Desk;
 use upres::device::live::governor::GovernorOptions;
 use upres::device::live::{self, LadderOptions, LiveOptions, OpenSource};
 use upres::device::source::camera::{Camera, CameraOptions};

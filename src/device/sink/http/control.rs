@@ -1,6 +1,6 @@
 //! What a page may ask for: another model, another strength, a snapshot on the device.
 
-use crate::device::live::desk::{Desk, Report, Wish};
+use crate::device::desk::{Desk, Report, Wish};
 use serde::Deserialize;
 
 /// A request's body.

@@ -4,7 +4,7 @@ use super::answer::{self, Content, Feed, Piece, piece};
 use super::crowd::{View, Watch};
 use super::encoded::{ABSENT, Encoded, large, small};
 use super::site::Site;
-use crate::device::live::desk::ms;
+use crate::device::desk::ms;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;

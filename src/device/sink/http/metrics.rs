@@ -2,7 +2,7 @@
 
 use super::site::Site;
 use super::state::shown;
-use crate::device::live::desk::Report;
+use crate::device::desk::Report;
 use std::fmt::Write;
 
 /// The kind of the text.

@@ -29,7 +29,7 @@ pub use options::HttpOptions;
 pub use show::HttpSink;
 
 use super::Audience;
-use crate::device::live::desk::Desk;
+use crate::device::desk::Desk;
 use crate::error::{Error, Kind, Result};
 use site::Site;
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use super::encoded::Encoded;
 use super::options::HttpOptions;
 use super::pace::Pace;
 use crate::device::clock;
-use crate::device::live::desk::Desk;
+use crate::device::desk::Desk;
 use crate::device::sink::Audience;
 use crate::device::source::uri::redact;
 use std::sync::{Arc, Mutex, PoisonError};

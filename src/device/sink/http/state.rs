@@ -1,7 +1,7 @@
 //! The state as JSON: ustreamer's names, and all of our own under `upres`.
 
 use super::site::Site;
-use crate::device::live::desk::Report;
+use crate::device::desk::Report;
 use crate::device::source::uri::redact;
 use serde_json::{Map, Value, json};
 

@@ -8,7 +8,7 @@ use super::route;
 use super::show::HttpSink;
 use super::site::Site;
 use crate::device::clock;
-use crate::device::live::desk::{Desk, Wish};
+use crate::device::desk::{Desk, Wish};
 use crate::device::sink::{Audience, Sink};
 use bytes::Bytes;
 use http_body_util::Full;

@@ -18,8 +18,8 @@ pub use options::{DrmOptions, Rotation, ScreenDevice, ScreenOptions, TftModel, T
 
 use super::Sink;
 use crate::device::clock;
+use crate::device::desk::Desk;
 use crate::device::hud::{Canvas, Hud, Notice};
-use crate::device::live::desk::Desk;
 use crate::device::shot::{Picture, Shown};
 use crate::error::{Error, Kind, Result};
 use crate::geometry::Size;
