@@ -57,7 +57,9 @@ impl Sink for Probe {
         match number.filter(|&number| u64::from(number) == shown.number % u64::from(ROUND)) {
             None => seen.report.misread += 1,
             Some(number) => {
-                let left_out = seen.last.map_or(0, |last| number.wrapping_sub(last + 1) % ROUND);
+                // A card that was opened again counts from 0.
+                let ahead = seen.last.map_or(0, |last| number.wrapping_sub(last + 1) % ROUND);
+                let left_out = if ahead < ROUND / 2 { ahead } else { 0 };
                 seen.report.read += 1;
                 seen.report.dropped += u64::from(left_out);
                 seen.last = Some(number);
@@ -67,5 +69,37 @@ impl Sink for Probe {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::device::shot::Picture;
+    use crate::device::source::pattern::Pattern;
+    use crate::y4m::Header;
+    use std::time::Duration;
+
+    #[test]
+    fn gaps_are_counted_and_a_new_beginning_is_none() {
+        let pattern = Pattern::new("size=112x32,scene=static".parse().unwrap()).unwrap();
+        let header = Header::parse("YUV4MPEG2 W112 H32 C420jpeg").unwrap();
+        let mut probe = Probe::default();
+        let mut show = |number: u64, said: u64| {
+            let mut bytes = Vec::new();
+            pattern.draw(number, &mut bytes);
+            let large = Picture { header: header.clone(), bytes };
+            let (small, zero) = (large.clone(), Duration::ZERO);
+            probe.show(&Arc::new(Shown { number: said, taken: zero, done: zero, small, large })).unwrap();
+        };
+        for number in [5, 6, 9, 0, 1, 1_048_575, 1_048_576, 1_048_578] {
+            show(number, number);
+        }
+        show(3, 4);
+        let report = probe.report();
+        // 7 and 8; 2 to 1,048,574 is a new beginning backwards; 1,048,577.
+        assert_eq!((report.read, report.misread, report.dropped), (8, 1, 3));
     }
 }
