@@ -19,7 +19,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 function builtServer() {
   const flags = ['test', '--release', '--features', 'host', '--test', 'http_live', '--no-run', '--message-format=json'];
   const lines = execFileSync('cargo', flags, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 }).toString();
-  const built = lines.split('\n').filter(Boolean).map((line) => JSON.parse(line)).findLast((message) => message.executable);
+  const built = lines.split('\n').filter(Boolean).map((line) => JSON.parse(line)).findLast((message) => message.executable && message.target.name === 'http_live');
   return [built.executable, '--ignored', '--exact', 'serve', '--nocapture'];
 }
 
