@@ -5,6 +5,11 @@ use crate::y4m::{Chroma, Header, Range, Ratio, Siting};
 use std::fmt;
 use std::time::Duration;
 
+/// Pixels of a source's frames at most.
+pub const MOST_PIXELS: usize = 1 << 26;
+/// Bytes of the shortest JPEG that could be one: those that mark its parts take more.
+const LEAST_JPEG: usize = 100;
+
 /// How a source packs the pixels of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
@@ -83,6 +88,30 @@ impl Format {
     /// A format whose rows follow each other without padding.
     pub fn new(packing: Packing, size: Size, range: Range, rate: Option<Ratio>) -> Self {
         Self { packing, size, stride: packing.row_bytes(size.width), range, rate }
+    }
+
+    /// Bytes that a frame must have at the least; padding behind the last row is not asked for. The size must be within
+    /// [`MOST_PIXELS`] and not empty.
+    pub fn least_bytes(&self) -> usize {
+        let Size { width, height } = self.size;
+        let rows = |rows: usize, stride: usize, row: usize| rows.saturating_sub(1) * stride + row;
+        let row = self.packing.row_bytes(width);
+        match self.packing {
+            Packing::Jpeg => LEAST_JPEG,
+            Packing::Planar(chroma) => match chroma.group() {
+                None => rows(height, self.stride, row),
+                Some((across, down)) => {
+                    let (row, stride) = (width.div_ceil(across), self.stride.div_ceil(across));
+                    let lines = height.div_ceil(down);
+                    self.stride * height + stride * lines + rows(lines, stride, row)
+                }
+            },
+            Packing::Nv12 => {
+                let pairs = rows(height.div_ceil(2), self.stride.next_multiple_of(2), 2 * width.div_ceil(2));
+                self.stride * height + pairs
+            }
+            Packing::Yuyv | Packing::Rgb24 => rows(height, self.stride, row),
+        }
     }
 }
 

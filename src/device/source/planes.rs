@@ -1,15 +1,12 @@
 //! Y4M whose bytes come in pieces. [`crate::y4m::Reader`] waits for a whole frame; live work may not.
 
-use crate::device::shot::{Format, Packing};
+use crate::device::shot::{Format, MOST_PIXELS, Packing};
 use crate::error::{Error, Result};
 use crate::y4m::{Header, MAX_FRAME_HEADER, MAX_HEADER};
 use std::time::Duration;
 
 const STREAM: &[u8] = b"YUV4MPEG2 ";
 const FRAME: &[u8] = b"FRAME";
-
-/// The largest frame that is taken, in bytes.
-const MOST_BYTES: usize = 256 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -30,8 +27,8 @@ pub(super) fn accept(header: &Header) -> Result<Format> {
         let what = format!("the Y4M video has {} bits a sample; live frames have 8", header.bits);
         return Err(Error::input(what).fix("ffmpeg … -pix_fmt yuv420p -f yuv4mpegpipe …"));
     }
-    if header.frame_bytes() > MOST_BYTES {
-        return Err(Error::limit(format!("frames of {} pixels are larger than {} MiB", header.size, MOST_BYTES >> 20)));
+    if header.size.area() > MOST_PIXELS {
+        return Err(Error::limit(format!("frames of {} are larger than {MOST_PIXELS} pixels", header.size)));
     }
     Ok(Format::new(Packing::Planar(header.chroma), header.size, header.effective_range(), header.rate))
 }

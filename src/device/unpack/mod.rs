@@ -4,14 +4,11 @@ mod crop;
 
 pub use crop::Crop;
 
-use super::shot::{Format, Packing, Picture, Shot};
+use super::shot::{Format, MOST_PIXELS, Packing, Picture, Shot};
 use crate::codec::frames::JpegDecoder;
 use crate::error::{Error, Result};
 use crate::geometry::{Rect, Size};
 use crate::y4m::{Chroma, Header, Range, Siting};
-
-/// Pixels of a frame at most.
-const MOST_PIXELS: usize = 1 << 26;
 
 /// Takes frames apart; its buffers go round.
 #[derive(Debug, Default)]
@@ -70,18 +67,17 @@ impl Unpacker {
             return Err(Error::limit(format!("frames of {size} are empty or larger than {MOST_PIXELS} pixels")));
         }
         let short = || Error::input(format!("a frame of {} bytes is too short for {}", shot.bytes.len(), shot.format));
+        let bytes = shot.bytes.get(..shot.format.least_bytes()).ok_or_else(short)?;
         match packing {
             Packing::Planar(chroma) => {
-                let layout = Layout::planar(&shot.bytes, size, stride, chroma).ok_or_else(short)?;
+                let layout = Layout::planar(bytes, size, stride, chroma).ok_or_else(short)?;
                 layout.cut(size, chroma, range, crop, into)
             }
             Packing::Nv12 => {
-                let layout = Layout::nv12(&shot.bytes, size, stride).ok_or_else(short)?;
+                let layout = Layout::nv12(bytes, size, stride).ok_or_else(short)?;
                 layout.cut(size, Chroma::C420(Siting::Left), range, crop, into)
             }
             Packing::Yuyv | Packing::Rgb24 => {
-                let rows = (size.height - 1) * stride + packing.row_bytes(size.width);
-                let bytes = shot.bytes.get(..rows).ok_or_else(short)?;
                 packed(packing, bytes, stride, size, range, crop, into);
                 Ok(())
             }

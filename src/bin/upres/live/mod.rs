@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use upres::device::desk::Desk;
 use upres::device::live::governor::GovernorOptions;
-use upres::device::live::{self, LadderOptions, LiveOptions, OpenSource};
+use upres::device::live::{self, Catalogue, LadderOptions, LiveOptions, OpenSource};
 use upres::device::source::camera::{Camera, CameraOptions};
 use upres::device::source::launch::{self, Programs};
 use upres::device::source::pattern::{Pattern, PatternOptions};
@@ -134,8 +134,14 @@ fn options(settings: &Settings) -> Result<LiveOptions> {
     };
     let governed = settings.governor.unwrap_or(true);
     let hot = settings.hot.unwrap_or(GovernorOptions::default().hot);
-    if let Some(strength) = settings.strength.filter(|strength| !(0.0..=1.0).contains(strength)) {
-        return Err(Error::usage(format!("a strength of {strength} is not between 0 and 1")));
+    if let Some(strength) = settings.strength {
+        if !(0.0..=1.0).contains(&strength) {
+            return Err(Error::usage(format!("a strength of {strength} is not between 0 and 1")));
+        }
+        if catalogue.strength(&model).is_none() {
+            return Err(Error::usage(format!("'{model}' has one strength only"))
+                .fix("leave --strength out, or take a model with two ends such as sharp-x4"));
+        }
     }
     Ok(LiveOptions {
         source_name,

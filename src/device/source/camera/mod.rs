@@ -14,10 +14,10 @@ pub use options::CameraOptions;
 
 use super::{Next, Source};
 use crate::device::clock;
-use crate::device::shot::{Format, Packing, Shot};
+use crate::device::shot::{Format, MOST_PIXELS, Packing, Shot};
 use crate::error::{Error, Kind, Result};
 use crate::geometry::Size;
-use crate::y4m::{Chroma, MAX_PIXELS, Range, Ratio};
+use crate::y4m::{Chroma, Range, Ratio};
 use log::{info, warn};
 use node::{Given, Node, Stream, refused};
 use std::path::{Path, PathBuf};
@@ -31,8 +31,6 @@ const DEAD: Duration = Duration::from_secs(10);
 const OLDEST_STAMP: Duration = Duration::from_secs(5);
 /// More lost frames in a row than this are a driver that counts anew.
 const LARGEST_GAP: u32 = 10_000;
-/// Bytes under which nothing is a JPEG file.
-const LEAST_JPEG: usize = 100;
 
 /// An open camera whose frames come.
 pub struct Camera {
@@ -71,26 +69,6 @@ fn taken(stamp: Option<Duration>, now: Duration) -> Duration {
     stamp.filter(|&stamp| now.checked_sub(stamp).is_some_and(|age| age < OLDEST_STAMP)).unwrap_or(now)
 }
 
-/// Bytes that a frame of `format` must have at the least; padding behind the last row is not asked for.
-fn least_bytes(format: &Format) -> usize {
-    let Size { width, height } = format.size;
-    let rows = |rows: usize, stride: usize, row: usize| rows.saturating_sub(1) * stride + row;
-    let (row, half) = (format.packing.row_bytes(width), height.div_ceil(2));
-    match format.packing {
-        Packing::Jpeg => LEAST_JPEG,
-        Packing::Planar(chroma) => match chroma.group() {
-            None => rows(height, format.stride, row),
-            Some((across, down)) => {
-                let (row, stride) = (width.div_ceil(across), format.stride.div_ceil(across));
-                let lines = height.div_ceil(down);
-                format.stride * height + stride * lines + rows(lines, stride, row)
-            }
-        },
-        Packing::Nv12 => format.stride * height + rows(half, format.stride, 2 * width.div_ceil(2)),
-        Packing::Yuyv | Packing::Rgb24 => rows(height, format.stride, row),
-    }
-}
-
 /// The format of frames as the driver really gives them.
 ///
 /// # Errors
@@ -103,7 +81,7 @@ fn adopt(asked: &Choice, given: &Given, rate: Option<Ratio>) -> Result<Format> {
         Error::input(format!("the camera gives '{name}' when asked for {}, which is not read", asked.packing))
             .fix("name another format, such as ?format=YUYV; 'upres devices' lists them")
     })?;
-    if size.checked_area().is_none_or(|area| area == 0 || area > MAX_PIXELS) {
+    if size.checked_area().is_none_or(|area| area == 0 || area > MOST_PIXELS) {
         return Err(
             Error::input(format!("the camera gives frames of {size}")).fix("name a size, such as ?size=640x480")
         );
@@ -206,7 +184,7 @@ impl Source for Camera {
         let now = clock::now();
         if let Some(stamp) = stamp {
             let number = self.counter.number(stamp.sequence);
-            if !stamp.damaged && shot.bytes.len() >= least_bytes(&self.format) {
+            if !stamp.damaged && shot.bytes.len() >= self.format.least_bytes() {
                 self.alive = now;
                 (shot.format, shot.number, shot.taken) = (self.format, number, taken(stamp.time, now));
                 return Ok(Next::Frame);

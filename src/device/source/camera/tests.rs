@@ -192,9 +192,9 @@ fn a_frame_has_the_bytes_of_its_rows() {
         (Packing::Nv12, 8, 46),
         (Packing::Rgb24, 18, 72),
     ] {
-        assert_eq!(least_bytes(&format(packing, stride)), bytes, "{packing} {stride}");
+        assert_eq!(format(packing, stride).least_bytes(), bytes, "{packing} {stride}");
     }
-    assert!(least_bytes(&format(Packing::Jpeg, 0)) < 200);
+    assert!(format(Packing::Jpeg, 0).least_bytes() < 200);
 }
 
 #[test]
