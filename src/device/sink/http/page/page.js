@@ -16,6 +16,7 @@ let frozen = false;
 let current = null;
 let pending = null;
 let decoding = false;
+/** What ends the reading of frames; null while there is no connection. */
 let connection = null;
 
 function status(state, text) {
@@ -59,7 +60,8 @@ async function present({ note, before, after }) {
   status('live', 'live');
   if (frozen) return;
   const pictures = await Promise.all([before && createImageBitmap(before), createImageBitmap(after)]);
-  if (frozen) return pictures.forEach((picture) => picture?.close());
+  // While it was decoded the viewer may have frozen the picture, or the connection may have ended: its note stays over the picture.
+  if (frozen || !connection) return pictures.forEach((picture) => picture?.close());
   stage.show(...pictures);
   current = { number: note.number, after };
   $('snapshot').disabled = false;
@@ -92,6 +94,7 @@ async function read() {
   } finally {
     clearTimeout(watchdog);
     connection = null;
+    pending = null;
   }
 }
 
