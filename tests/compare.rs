@@ -2,13 +2,15 @@
 #![cfg(feature = "device")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
+
 use image::{DynamicImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 fn compare(arguments: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upres")).arg("compare").args(arguments).output().unwrap()
+    program::upres().arg("compare").args(arguments).output().unwrap()
 }
 
 fn json(arguments: &[&Path]) -> Value {

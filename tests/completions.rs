@@ -1,10 +1,12 @@
 //! `upres completions` mentions all that the program can do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::process::{Command, Output};
+mod program;
+
+use std::process::Output;
 
 fn upres(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upres")).args(arguments).output().expect("upres starts")
+    program::upres().args(arguments).output().expect("upres starts")
 }
 
 /// The subcommands that `upres --help` lists.

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 4] = [
 ];
 
 /// Foreign crates and the folders or files of `src/` that may name them. The GPU's kernel speaks candle, whose memory it runs on.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 25] = [
     // The engine and its kernels have a module of this name.
     ("bytes", &["device/sink/http/", "engine/recognise/", "kernel/stream/"]),
     ("candle_core", &["host/", "bin/upres-host/", "kernel/cuda.rs"]),
@@ -37,6 +37,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("subtle", &["device/sink/http/"]),
     ("tokio", &["device/sink/http/"]),
     ("tract_core", &["session/"]),
+    ("tract_cuda", &["session/"]),
     ("tract_onnx", &["session/"]),
     ("v4l", &["device/source/camera/", "device/sink/loopback/"]),
     ("sd_notify", &["bin/upres/"]),

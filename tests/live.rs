@@ -2,6 +2,8 @@
 #![cfg(feature = "device")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
+
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 const CARD: &str = "pattern:size=160x120,rate=20";
 
 fn live(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+    let mut command = program::upres();
     command.arg("live").args(arguments.split_whitespace());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
     command

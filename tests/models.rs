@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
+mod program;
 mod skip;
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::Output;
 use upres::card::Tiling;
 use upres::geometry::Size;
 use upres::onnx::build::{GraphBuilder, int, ints, name, size};
@@ -79,7 +80,7 @@ fn compare(file: &str, output: &[f32], expected: &Expected) {
 }
 
 fn upres(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upres")).args(arguments).output().unwrap()
+    program::upres().args(arguments).output().unwrap()
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn what_cannot_be_opened_is_said_plainly() {
 
 #[test]
 fn a_reader_that_wants_no_more_is_no_panic() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_upres"))
+    let mut child = program::upres()
         .args(["info", "large-x4"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

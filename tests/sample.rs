@@ -1,8 +1,9 @@
 //! `upres sample` draws the picture that the project carries.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
+
 use std::path::Path;
-use std::process::Command;
 use upres::geometry::Size;
 use upres::sample;
 
@@ -25,7 +26,7 @@ fn the_program_writes_a_png_of_the_size_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sample.png");
     let upres = |size| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+        let mut command = program::upres();
         command.arg("sample").arg(&path).args(["--size", size]).output().expect("upres starts")
     };
     assert!(upres("320x214").status.success());

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use upres::kernel::Level;
 
 fn upres(arguments: &[&str], profile: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+    let mut command = program::upres();
     command.args(arguments).arg("--profile").arg(profile).output().unwrap()
 }
 
@@ -55,7 +57,7 @@ fn a_profile_decides_what_runs_and_a_foreign_or_broken_one_does_not() {
 
 #[test]
 fn an_unknown_level_is_refused_with_those_there_are() {
-    let done = Command::new(env!("CARGO_BIN_EXE_upres")).args(["bench", "--cpu", "sse9"]).output().unwrap();
+    let done = program::upres().args(["bench", "--cpu", "sse9"]).output().unwrap();
     let told = String::from_utf8_lossy(&done.stderr);
     assert!(!done.status.success() && told.contains("sse9") && told.contains("scalar"), "{told}");
 }

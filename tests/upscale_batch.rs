@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,7 @@ impl Place {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+        let mut command = program::upres();
         command.current_dir(self.0.path()).arg("upscale").args(args).args(["--model", "bicubic"]);
         command
     }
@@ -96,7 +98,7 @@ fn the_method_without_weights_takes_the_same_road() {
     let place = Place::new();
     place.draw("in.png", 24, 20);
     let upscale = |output: &str, arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+        let mut command = program::upres();
         command.current_dir(place.0.path()).args(["upscale", "in.png", "-o", output, "--quiet"]).args(arguments);
         command.output().unwrap()
     };

@@ -2,6 +2,7 @@
 //! Needs ffmpeg with libx264; says that it was skipped where there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
 mod skip;
 
 use serde_json::Value;
@@ -56,7 +57,7 @@ impl Stage {
     }
 
     fn command(&self, input: &str, output: &str, options: &str) -> Command {
-        let mut upres = Command::new(env!("CARGO_BIN_EXE_upres"));
+        let mut upres = program::upres();
         upres.current_dir(self.folder.path()).arg("video").arg(format!("--output={output}"));
         upres.args(["--model", "repeat.onnx", "--scale", "2", "--threads", "1"]).args(options.split_whitespace());
         upres.args(["--", input]);

@@ -1,14 +1,14 @@
 //! Y4M through the program's pipes, between the ffmpegs of this machine where there are any.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
 mod skip;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-fn pipe(program: &str, arguments: &str, input: Vec<u8>) -> Output {
-    let mut command = Command::new(program);
+fn pipe(mut command: Command, arguments: &str, input: Vec<u8>) -> Output {
     command.args(arguments.split_whitespace()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut into = child.stdin.take().unwrap();
@@ -20,11 +20,11 @@ fn pipe(program: &str, arguments: &str, input: Vec<u8>) -> Output {
 }
 
 fn upres(arguments: &str, input: Vec<u8>) -> Output {
-    pipe(env!("CARGO_BIN_EXE_upres"), arguments, input)
+    pipe(program::upres(), arguments, input)
 }
 
 fn ffmpeg(arguments: &str, input: Vec<u8>) -> Vec<u8> {
-    let output = pipe("ffmpeg", &format!("-v error {arguments} -"), input);
+    let output = pipe(Command::new("ffmpeg"), &format!("-v error {arguments} -"), input);
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

@@ -1,7 +1,7 @@
 //! tract itself: loading, compiling for a size, running. Whatever goes wrong in there comes out as an error.
 
-use super::footprint;
 use super::island::{Fuse, Ready};
+use super::{Runner, footprint, gpu};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::onnx::proto::{ModelProto, OperatorSetIdProto};
@@ -13,7 +13,7 @@ use tract_onnx::prelude::{
     Framework, InferenceFact, InferenceModel, InferenceModelExt, IntoRunnable, Tensor, TractResult, TypedModel,
     TypedSimplePlan, tvec,
 };
-use tract_onnx::tract_hir::internal::{Datum, DatumType};
+use tract_onnx::tract_hir::internal::{Datum, DatumType, f16};
 
 /// tract's choices that depend on the size of the picture, each held to the one that serves every size: its direct
 /// convolution (rows of 128 pixels and more) rounds differently from its matrix product.
@@ -25,6 +25,7 @@ pub(super) struct Engine {
     planes: usize,
     /// What our own engine runs inside of it.
     islands: Vec<Ready>,
+    runner: Runner,
 }
 
 /// A network compiled for one size.
@@ -32,13 +33,15 @@ pub(super) struct Prepared {
     plan: Arc<TypedSimplePlan>,
     shape: [usize; 4],
     output: [usize; 4],
+    /// Whether samples go in and come out as 16-bit floats.
+    half: bool,
     /// Bytes that one run holds at most.
     pub(super) footprint: u64,
 }
 
 impl Engine {
     /// Hands tract exactly what [`crate::onnx::read`] checked, with the sizes left open.
-    pub(super) fn load(model: &ModelProto, planes: usize, islands: Vec<Ready>) -> Result<Self> {
+    pub(super) fn load(model: &ModelProto, planes: usize, islands: Vec<Ready>, runner: Runner) -> Result<Self> {
         let mut model = model.clone();
         // Some writers import domains that no operator uses.
         model.opset_import.retain(|o| o.domain.is_empty() || o.domain == "ai.onnx");
@@ -57,7 +60,7 @@ impl Engine {
         }
         let bytes = model.to_bytes();
         let model = guarded("cannot be read", || tract_onnx::onnx().model_for_read(&mut bytes.as_slice()))?;
-        Ok(Self { model, planes, islands })
+        Ok(Self { model, planes, islands, runner })
     }
 
     /// The factor between input and output, for graphs whose operators this crate does not know.
@@ -74,16 +77,24 @@ impl Engine {
     /// Compiles the network for inputs of `size`.
     pub(super) fn prepare(&self, size: Size, scale: usize, limits: &Limits) -> Result<Prepared> {
         let typed = self.typed(size, limits)?;
-        let scope = guarded("cannot be tuned", || KnobScope::new(SIZE_INDEPENDENT))?;
-        let mut typed = typed;
-        guarded("cannot be taken over by the engine", || Fuse(&self.islands).apply(&mut typed))?;
-        let plan = guarded("cannot be compiled", || scope.enter(|| typed.into_optimized()?.into_runnable()))?;
-        let output = output_shape(plan.model())?;
+        let output = output_shape(&typed)?;
         if output != [1, self.planes, size.height * scale, size.width * scale] {
             return Err(Error::model(format!("the model makes {output:?} of {size} pixels at ×{scale}")));
         }
+        let plan = match self.runner {
+            Runner::Engine | Runner::Tract => self.compile(typed)?,
+            Runner::Cuda => guarded("cannot be compiled for the GPU", || gpu::compile(typed, false))?,
+            Runner::CudaHalf => guarded("cannot be compiled for the GPU", || gpu::compile(typed, true))?,
+        };
         let footprint = footprint::peak(plan.model(), plan.order_without_consts());
-        Ok(Prepared { plan, shape: [1, self.planes, size.height, size.width], output, footprint })
+        let half = self.runner == Runner::CudaHalf;
+        Ok(Prepared { plan, shape: [1, self.planes, size.height, size.width], output, half, footprint })
+    }
+
+    fn compile(&self, mut typed: TypedModel) -> Result<Arc<TypedSimplePlan>> {
+        let scope = guarded("cannot be tuned", || KnobScope::new(SIZE_INDEPENDENT))?;
+        guarded("cannot be taken over by the engine", || Fuse(&self.islands).apply(&mut typed))?;
+        guarded("cannot be compiled", || scope.enter(|| typed.into_optimized()?.into_runnable()))
     }
 
     fn typed(&self, size: Size, limits: &Limits) -> Result<TypedModel> {
@@ -114,7 +125,13 @@ impl Prepared {
         let mut input = guarded("cannot be fed", || Tensor::zero::<f32>(&self.shape))?;
         let mut view = guarded("cannot be fed", || input.try_as_plain_ram_mut())?;
         fill(guarded("cannot be fed", || view.as_slice_mut::<f32>())?);
-        let outputs = guarded("failed", || self.plan.run(tvec!(input.into())))?;
+        if self.half {
+            input = guarded("cannot be fed", || Ok(input.cast_to::<f16>()?.into_owned()))?;
+        }
+        let mut outputs = guarded("failed", || self.plan.run(tvec!(input.into())))?;
+        if let (true, Some(output)) = (self.half, outputs.first_mut()) {
+            *output = guarded("cannot be read out", || Ok(output.cast_to::<f32>()?.into_owned().into()))?;
+        }
         let output = outputs.first().filter(|t| t.shape() == self.output && t.datum_type() == DatumType::F32);
         let Some(output) = output else {
             return Err(Error::model("the network gave something else than it announced"));

@@ -10,6 +10,7 @@
 mod brought;
 mod engine;
 mod footprint;
+mod gpu;
 mod island;
 mod probe;
 mod whole;
@@ -62,6 +63,27 @@ pub enum Runner {
     Engine,
     /// Tract alone.
     Tract,
+    /// Tract on an NVIDIA GPU, in 32-bit floats; for programs built with the feature `jetson`.
+    Cuda,
+    /// The same in 16-bit floats: half the memory traffic, and the last bits of a sample are lost.
+    CudaHalf,
+}
+
+impl Runner {
+    /// The names by which users call them.
+    pub const NAMES: [(&str, Self); 4] =
+        [("engine", Self::Engine), ("tract", Self::Tract), ("cuda", Self::Cuda), ("cuda-f16", Self::CudaHalf)];
+}
+
+impl std::str::FromStr for Runner {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::NAMES.into_iter().find(|(name, _)| *name == text).map(|(_, runner)| runner).ok_or_else(|| {
+            let names: Vec<_> = Self::NAMES.into_iter().map(|(name, _)| name).collect();
+            Error::usage(format!("'{text}' runs no network")).fix(format!("choose of {}", names.join(", ")))
+        })
+    }
 }
 
 /// Sizes for which the compiled network is kept.
@@ -110,6 +132,10 @@ impl TractGenerator {
         let mut recognised = match overrides.runner {
             Runner::Engine => recognise(&model, &limits)?,
             Runner::Tract => Recognised::default(),
+            Runner::Cuda | Runner::CudaHalf => {
+                gpu::check(&analysis)?;
+                Recognised::default()
+            }
         };
         let is_whole = analysis.scale.is_some() && recognised.whole(&model).is_some();
         // Beside tract's operators a window may begin anywhere.
@@ -121,7 +147,7 @@ impl TractGenerator {
         let mut islands: Vec<Ready> = recognised.islands.iter_mut().map(pack).collect();
         let whole = if is_whole { islands.pop().map(|island| island.packed) } else { None };
         let engine = match &whole {
-            None => Some(Engine::load(&model, analysis.colour.planes(), islands)?),
+            None => Some(Engine::load(&model, analysis.colour.planes(), islands, overrides.runner)?),
             Some(_) => None,
         };
         if let (None, Some(engine)) = (analysis.scale, &engine) {

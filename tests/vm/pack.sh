@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # pack.sh KERNEL_DEB BUSYBOX_DEB OUT INIT "MODULE..." FILE...: makes OUT/vmlinuz and OUT/initrd of Debian's packages. The modules come with
-# all that they need, in the order in which they load (/m/order); each FILE lies in /t, programs with their shared libraries.
+# all that they need, in the order in which they load (/m/order); each FILE lies in /t, programs with their shared libraries: this machine's, or
+# those of $SYSROOT/lib where that is set.
 set -euo pipefail
 kernel=$1 busybox=$2 out=$3 init=$4 modules=$5
 shift 5
@@ -37,12 +38,20 @@ done
 dpkg --fsys-tarfile "$busybox" | { tar -xO ./bin/busybox 2>/dev/null || dpkg --fsys-tarfile "$busybox" | tar -xO ./usr/bin/busybox; } >"$root/bin/busybox"
 chmod +x "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
+# The loader and the libraries of a program, as "PLACE-IN-GUEST FILE" lines.
+libraries() {
+    if [ -z "${SYSROOT:-}" ]; then
+        ldd "$1" 2>/dev/null | grep -o '/[^ ]*' | sed 's/.*/& &/'
+        return
+    fi
+    readelf -l "$1" 2>/dev/null | sed -n 's/.*interpreter: \(.*\)\]/\1/p' | sed "s|.*/\(.*\)|& $SYSROOT/lib/\1|"
+    readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sed "s|.*|/lib/& $SYSROOT/lib/&|"
+}
 for file in "$@"; do
     cp -rL "$file" "$root/t/"
     [ -f "$file" ] && [ -x "$file" ] || continue
-    # Libraries where the program looks for them, the loader among them.
-    ldd "$file" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do
-        mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library"
+    libraries "$file" | while read -r place library; do
+        mkdir -p "$root$(dirname "$place")" && cp -L "$library" "$root$place"
     done || true
 done
 cp "$init" "$root/init" && chmod +x "$root/init"

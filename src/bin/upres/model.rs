@@ -58,12 +58,10 @@ pub(crate) struct RunnerArgs {
     /// Instructions that the engine may use, such as scalar, avx2 or neon [default: the best that this machine has]
     #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
     cpu: Option<Level>,
-    /// What runs the network
-    #[arg(long, value_name = "RUNNER", default_value = "engine", value_parser = ["engine", "tract"], hide_default_value = true)]
-    #[arg(
-        help = "engine runs what it recognises and leaves the rest to tract; tract runs all of it [default: engine]"
-    )]
-    runner: Option<String>,
+    /// What runs the network: engine (what it does not recognise is left to tract), tract, cuda or cuda-f16 (an NVIDIA GPU; needs a
+    /// program built with --features jetson) [default: engine]
+    #[arg(long, value_name = "RUNNER")]
+    runner: Option<Runner>,
 }
 
 impl CorrectionArgs {
@@ -76,7 +74,7 @@ impl CorrectionArgs {
             halo: self.halo,
             strength: self.strength,
             cpu: self.runner.cpu,
-            runner: if self.runner.runner.as_deref() == Some("tract") { Runner::Tract } else { Runner::Engine },
+            runner: self.runner.runner.unwrap_or_default(),
             ..Overrides::default()
         }
     }

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The device program on ARM, by emulation: bash tests/arm.sh [STAGE...]; stages: build suite bytes armv7 (all of them unless named).
+#   build   the program for aarch64, its size, what it needs of the system
+#   suite   the device's tests on a cortex-a72 (Raspberry Pi 4: no dot products) and a cortex-a76 (Raspberry Pi 5)
+#   bytes   int8 generators give the same bytes on this machine, an A72 and an A76; floats the same to a code
+#   armv7   the 32-bit program and its unit tests
+# Needs what 'bash board/cross.sh setup' brings, and target/release/upres of this machine. The last line is ARM-OK where all went well.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+a64=aarch64-unknown-linux-gnu a32=armv7-unknown-linux-gnueabihf
+# The oldest glibc that the programs may ask for: Ubuntu 18.04's (JetPack 4); Raspberry Pi OS bullseye and JetPack 5 have 2.31.
+floor=2.27
+stages=${*:-build suite bytes armv7}
+step() { printf -- '-- %s (%s s so far)\n' "$*" "$SECONDS"; }
+cross() { bash board/cross.sh cargo "$@"; }
+
+# What a program asks of the system it starts on: glibc's version, and no library that is not everywhere.
+asks() {
+    local program=$1 glibc other
+    glibc=$(readelf -V "$program" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+    echo "$program: $(($(stat -c %s "$program") / 1024)) KiB, $glibc or later, $(readelf -d "$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | tr '\n' ' ')"
+    [ "$(printf '%s\n' "${glibc#GLIBC_}" "$floor" | sort -V | tail -1)" = "$floor" ] || { echo "that is later than $floor" >&2; return 1; }
+    other=$(readelf -d "$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -Ev '^(ld-linux|libc|libm|libdl|libpthread|librt|libgcc_s)[-.]' || true)
+    [ -z "$other" ] || { echo "it needs $other" >&2; return 1; }
+}
+
+build() {
+    bash board/cross.sh setup $a64
+    bash board/cross.sh build $a64
+    asks target/cross/$a64/release/upres
+}
+
+suite() {
+    local cpu
+    for cpu in cortex-a72 cortex-a76; do
+        step "the device's tests on a $cpu"
+        # What takes minutes by emulation and asks nothing of the architecture stays with the x86 run.
+        UPRES_CPU=$cpu cross $a64 test --release --lib --bins --test engine --test models --test upscale_batch --test y4m --test tune --test sample \
+            --test completions --test compare --test live 2>&1 | tee "target/arm-$cpu.log" | grep -E '^test result|FAILED|panicked|failed' || true
+        grep -q '^test result: ok' "target/arm-$cpu.log" && ! grep -qE '^test result: FAILED|^error' "target/arm-$cpu.log"
+    done
+}
+
+# The same pictures through every compiled-in generator, on three machines.
+bytes() {
+    local folder=target/arm-bytes model cpu
+    rm -rf $folder && mkdir -p $folder
+    emulated() { qemu-aarch64-static -cpu "$1" -L /usr/aarch64-linux-gnu target/cross/$a64/release/upres "${@:2}"; }
+    target/release/upres sample --size 96x64 $folder/in.png
+    for model in $(target/release/upres models --json | grep -o '"name": *"[^"]*"' | cut -d'"' -f4); do
+        target/release/upres upscale -q -m "$model" $folder/in.png -o "$folder/$model-x86.png"
+        for cpu in cortex-a72 cortex-a76; do
+            emulated $cpu upscale -q -m "$model" $folder/in.png -o "$folder/$model-$cpu.png"
+            case $model in
+            *-int8) cmp "$folder/$model-x86.png" "$folder/$model-$cpu.png" ;;
+            # Sums in another order: a sample may round the other way.
+            *) target/release/upres compare "$folder/$model-x86.png" "$folder/$model-$cpu.png" --json | grep -E '"largest_difference":(0|1)\.0' >/dev/null ;;
+            esac
+        done
+        sha256sum "$folder/$model"-*.png | awk '{ print substr($1, 1, 16), $2 }'
+    done
+}
+
+armv7() {
+    bash board/cross.sh setup $a32
+    bash board/cross.sh build $a32
+    asks target/cross/$a32/release/upres
+    step "unit tests on a 32-bit cortex-a15"
+    UPRES_CPU=cortex-a15 cross $a32 test --release --lib --bins
+}
+
+for stage in $stages; do
+    step "$stage"
+    "$stage"
+done
+echo ARM-OK
