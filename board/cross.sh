@@ -95,11 +95,11 @@ run_cargo() {
     export RUSTC RUSTDOC CARGO_TARGET_DIR=$store CARGO_ZIGBUILD_ZIG_PATH=$python/bin/python-zig
     RUSTC=$(compiler "$target")
     RUSTDOC=$(dirname "$RUSTC")/rustdoc
-    export "BINDGEN_EXTRA_CLANG_ARGS_${target//-/_}=-I/usr/$gnu/include -I/usr/include/$gnu"
     [ "$arch" = amd64 ] || export "CARGO_TARGET_${upper}_RUNNER=$emulator -cpu ${UPRES_CPU:-max} -L /usr/$gnu"
     local command=$1
     shift
-    PATH=$python/bin:$PATH cargo-zigbuild "$command" --target "$target.$glibc" "$@"
+    # With hyphens, as no shell can export it: cargo-zigbuild sets the one with underscores, and this goes before it.
+    PATH=$python/bin:$PATH env "BINDGEN_EXTRA_CLANG_ARGS_$target=-I/usr/$gnu/include -I/usr/include -I/usr/include/$gnu" cargo-zigbuild "$command" --target "$target.$glibc" "$@"
 }
 
 action=${1:-} target=${2:-}

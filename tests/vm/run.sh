@@ -53,7 +53,7 @@ fetch() {
     ls "$work/debs/$1"_*.deb >/dev/null 2>&1 || (cd "$work/debs" && packages apt-get download -qq "$1" 2>/dev/null)
 }
 # Debian's ordinary kernel (those for clouds have no cameras), and what builds v4l2loopback for it.
-newest() { packages apt-cache depends "linux-image-$arch" 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }'; }
+newest() { { packages apt-cache depends "linux-image-$arch" 2>/dev/null || true; } | awk '/Depends: linux-image/ { print $2; exit }'; }
 if [ ! -e "$work/debs/complete" ]; then
     rm -f "$work"/debs/*
     kernel=$(newest)
