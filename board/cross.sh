@@ -95,7 +95,11 @@ run_cargo() {
     export RUSTC RUSTDOC CARGO_TARGET_DIR=$store CARGO_ZIGBUILD_ZIG_PATH=$python/bin/python-zig
     RUSTC=$(compiler "$target")
     RUSTDOC=$(dirname "$RUSTC")/rustdoc
-    [ "$arch" = amd64 ] || export "CARGO_TARGET_${upper}_RUNNER=$emulator -cpu ${UPRES_CPU:-max} -L /usr/$gnu"
+    if [ "$arch" != amd64 ]; then
+        # cargo starts the tests by it, and the tests the program.
+        export UPRES_RUNNER="$emulator -cpu ${UPRES_CPU:-max} -L /usr/$gnu"
+        export "CARGO_TARGET_${upper}_RUNNER=$UPRES_RUNNER"
+    fi
     local command=$1
     shift
     # With hyphens, as no shell can export it: cargo-zigbuild sets the one with underscores, and this goes before it.

@@ -34,9 +34,10 @@ suite() {
     local cpu
     for cpu in cortex-a72 cortex-a76; do
         step "the device's tests on a $cpu"
-        # What takes minutes by emulation and asks nothing of the architecture stays with the x86 run.
+        # What takes minutes by emulation and asks nothing of the architecture stays with the x86 run. The emulator does not tell a program that
+        # the program it wants to start is not there (posix_spawn, by a vfork that is a fork): that module stays there as well.
         UPRES_CPU=$cpu cross $a64 test --release --lib --bins --test engine --test models --test upscale_batch --test y4m --test tune --test sample \
-            --test completions --test compare --test live 2>&1 | tee "target/arm-$cpu.log" | grep -E '^test result|FAILED|panicked|failed' || true
+            --test completions --test compare --test live -- --skip device::source::spawn:: 2>&1 | tee "target/arm-$cpu.log" | grep -E '^test result|FAILED|panicked|failed' || true
         grep -q '^test result: ok' "target/arm-$cpu.log" && ! grep -qE '^test result: FAILED|^error' "target/arm-$cpu.log"
     done
 }
@@ -66,7 +67,7 @@ armv7() {
     bash board/cross.sh build $a32
     asks target/cross/$a32/release/upres
     step "unit tests on a 32-bit cortex-a15"
-    UPRES_CPU=cortex-a15 cross $a32 test --release --lib --bins
+    UPRES_CPU=cortex-a15 cross $a32 test --release --lib --bins -- --skip device::source::spawn::
 }
 
 for stage in $stages; do
