@@ -6,12 +6,17 @@ use std::process::Command;
 /// Words that may stand before a program's name.
 const BEFORE: [&str; 7] = ["sudo", "env", "nice", "time", "exec", "nohup", "!"];
 
-/// A command of ours: the program, the subcommand, and the options.
+/// A command of ours.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ours {
+    /// The program.
     pub(crate) program: &'static str,
+    /// Its subcommand.
     pub(crate) subcommand: Option<String>,
-    pub(crate) options: Vec<String>,
+    /// The word behind that, which is a subcommand too where the first has some.
+    second: Option<String>,
+    /// Options without their values.
+    options: Vec<String>,
 }
 
 /// Every command of ours in `text`.
@@ -56,31 +61,40 @@ fn command(words: &[String]) -> Option<Ours> {
         path => path.ends_with("/upres").then_some("upres")?,
     };
     let rest: Vec<&str> = words.collect();
-    let subcommand = rest.first().filter(|word| !word.starts_with('-')).map(|&word| word.to_owned());
+    let mut leading = rest.iter().take_while(|word| !word.starts_with('-')).map(|&word| word.to_owned());
+    let (subcommand, second) = (leading.next(), leading.next());
     let is_option = |word: &&str| {
         let name = word.trim_start_matches('-');
         name.len() < word.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())
     };
     let options = rest.into_iter().filter(is_option).map(|word| word.split('=').next().unwrap_or(word).to_owned());
-    Some(Ours { program, subcommand, options: options.collect() })
+    Some(Ours { program, subcommand, second, options: options.collect() })
 }
 
-/// What the programs say of themselves.
+/// What the programs say of themselves, by program and subcommands.
 #[derive(Debug, Default)]
-pub(crate) struct Help(HashMap<(&'static str, Option<String>), Option<String>>);
+pub(crate) struct Help(HashMap<Vec<String>, Option<String>>);
 
 impl Help {
-    fn of(&mut self, command: &Ours) -> Option<&str> {
-        let key = (command.program, command.subcommand.clone());
+    fn page(&mut self, words: &[&str]) -> Option<&str> {
         let ask = || {
-            let path = match command.program {
+            let path = match words[0] {
                 "upres" => env!("CARGO_BIN_EXE_upres"),
                 _ => env!("CARGO_BIN_EXE_upres-host"),
             };
-            let said = Command::new(path).args(&command.subcommand).arg("--help").output().expect("the program starts");
+            let said = Command::new(path).args(&words[1..]).arg("--help").output().expect("the program starts");
             said.status.success().then(|| String::from_utf8_lossy(&said.stdout).into_owned())
         };
+        let key = words.iter().map(|&word| word.to_owned()).collect();
         self.0.entry(key).or_insert_with(ask).as_deref()
+    }
+
+    fn of(&mut self, command: &Ours) -> Option<&str> {
+        let mut words: Vec<&str> = [Some(command.program), command.subcommand.as_deref()].into_iter().flatten().collect();
+        if words.len() > 1 && self.page(&words)?.contains("\nCommands:\n") {
+            words.extend(command.second.as_deref());
+        }
+        self.page(&words)
     }
 
     /// Whether there is such a subcommand.
