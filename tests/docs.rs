@@ -168,6 +168,36 @@ fn links_lead_somewhere() {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
+fn card(name: &str) -> Option<toml::Table> {
+    let text = fs::read_to_string(root().join("models").join(name).join("card.toml")).ok()?;
+    Some(text.parse().unwrap())
+}
+
+/// A score on Set5, where the card has it.
+fn score(card: &toml::Table, measure: &str, digits: usize) -> String {
+    let score = card.get("scores").and_then(|sets| sets.get("Set5")?.get(measure)?.as_float());
+    score.map_or(String::new(), |score| format!("{score:.digits$}").trim_start_matches('0').to_owned())
+}
+
+#[test]
+fn the_table_of_models_is_that_of_their_cards() {
+    let text = fs::read_to_string(root().join("docs/models.md")).unwrap();
+    let names =
+        fs::read_dir(root().join("models")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| !name.ends_with("-int8") && card(name).is_some()).collect();
+    assert!(names.len() > 5);
+    for name in names {
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row: Vec<&str> = row.unwrap_or_else(|| panic!("no row for {name}")).split('|').map(str::trim).collect();
+        let [own, bytes] = [card(&name).unwrap(), card(&format!("{name}-int8")).unwrap_or_default()];
+        let work = own["mac_per_pixel"].as_float().unwrap() / 1e3;
+        let work = if work < 100.0 { format!("{work:.1}K") } else { format!("{work:.0}K") };
+        let twin = if bytes.is_empty() { "none".to_owned() } else { score(&bytes, "psnr_y", 2) };
+        let told = [format!("×{}", own["scale"]), work, score(&own, "psnr_y", 2), twin, score(&own, "lpips", 3)];
+        assert_eq!(row[2..7], told, "docs/models.md: {name}");
+    }
+}
+
 #[test]
 fn pictures_are_small() {
     for name in pages().iter().filter(|name| name.starts_with("docs/")) {
@@ -209,10 +239,7 @@ fn what_is_wrong_is_found() {
 
 #[test]
 fn commands_of_ours_are_told_from_others() {
-    let found = |text: &str| -> Vec<String> {
-        let unknown = unknown("page", &Page::read(text), &mut Help::default(), &HashSet::new());
-        unknown.iter().map(|what| what.splitn(3, ' ').nth(1).unwrap_or_default().to_owned()).collect()
-    };
+    let found = |text: &str| unknown("page", &Page::read(text), &mut Help::default(), &HashSet::new());
     let good = "```sh\nsudo apt install ./upres_0.1.0_arm64.deb --yes\nls | A=b upres upscale - -o - \\\n  --json # --no\n\
                 cargo run --release -- live --source 'pattern:' && upres-host recipes edge-gan\n```\n`upres live --hud`";
     assert!(found(good).is_empty(), "{:?}", found(good));

@@ -32,7 +32,6 @@ fn parts(line: &str) -> Vec<Vec<String>> {
     for c in line.chars() {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => word.push(c),
             (None, '\'' | '"') => quote = Some(c),
             (None, '#') if word.is_empty() => break,
             (None, '|' | '&' | ';' | '(' | ')' | '<' | '>') => {
@@ -40,7 +39,7 @@ fn parts(line: &str) -> Vec<Vec<String>> {
                 parts.push(std::mem::take(&mut words));
             }
             (None, _) if c.is_whitespace() => words.extend((!word.is_empty()).then(|| std::mem::take(&mut word))),
-            (None, _) => word.push(c),
+            _ => word.push(c),
         }
     }
     words.extend((!word.is_empty()).then_some(word));
@@ -90,7 +89,8 @@ impl Help {
     }
 
     fn of(&mut self, command: &Ours) -> Option<&str> {
-        let mut words: Vec<&str> = [Some(command.program), command.subcommand.as_deref()].into_iter().flatten().collect();
+        let mut words: Vec<&str> =
+            [Some(command.program), command.subcommand.as_deref()].into_iter().flatten().collect();
         if words.len() > 1 && self.page(&words)?.contains("\nCommands:\n") {
             words.extend(command.second.as_deref());
         }

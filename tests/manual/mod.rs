@@ -41,7 +41,11 @@ impl Mark {
         let Some(text) = block.mark.as_deref() else { return Ok(None) };
         if let Some(reason) = text.strip_prefix("not run:") {
             let reason = reason.trim();
-            return if reason.len() > 8 { Ok(Some(Self::Leave(reason.to_owned()))) } else { Err("says not why".into()) };
+            return if reason.len() > 8 {
+                Ok(Some(Self::Leave(reason.to_owned())))
+            } else {
+                Err("says not why".into())
+            };
         }
         let (first, before) = text.split_once('\n').unwrap_or((text, ""));
         let mut words = first.split(',').map(str::trim);

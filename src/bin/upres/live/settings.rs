@@ -207,13 +207,17 @@ mod tests {
             let help = flag.get_help().unwrap().to_string();
             if let Some((_, told)) = help.split_once("[default: ") {
                 let told = told.trim_end_matches(']');
-                assert!(default.contains(told), "docs/configuration.md: the default of `{key}` is {told}, not {default}");
+                assert!(
+                    default.contains(told),
+                    "docs/configuration.md: the default of `{key}` is {told}, not {default}"
+                );
             }
             let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
             let example = example.unwrap_or_else(|| panic!("docs/configuration.md: `{key}` has no example"));
             let read = Settings::default().over(example).unwrap_or_else(|error| panic!("{example}: {error}"));
             let set = toml::Table::try_from(&read).unwrap();
-            let kinds: Vec<&str> = set.iter().filter(|(own, _)| *own == key).map(|(_, value)| value.type_str()).collect();
+            let kinds: Vec<&str> =
+                set.iter().filter(|(own, _)| *own == key).map(|(_, value)| value.type_str()).collect();
             let fits = match kind {
                 "text" => ["string"],
                 "whole number" => ["integer"],
@@ -224,6 +228,19 @@ mod tests {
             assert!(set.len() == 1 && kinds == fits, "docs/configuration.md: the example of `{key}` is {example}");
         }
         assert!(missing.is_empty(), "docs/configuration.md has no section for {missing:?}");
+    }
+
+    #[test]
+    fn what_the_other_pages_write_into_a_configuration_can_be_followed() {
+        let pages = [include_str!("../../../../docs/raspberry-pi.md"), include_str!("../../../../docs/security.md")];
+        for page in pages {
+            let blocks: Vec<&str> =
+                page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+            assert!(!blocks.is_empty());
+            for block in blocks {
+                assert!(Settings::default().over(block).is_ok(), "{block}");
+            }
+        }
     }
 
     #[test]
