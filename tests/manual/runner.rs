@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// No block takes so long, in seconds.
-const MOST: &str = "180";
+const MOST: &str = "300";
 /// The port of the pages; blocks are run with another, which nobody else has.
 const PORT: &str = "8080";
 
