@@ -175,6 +175,74 @@ mod tests {
         }
     }
 
+    /// A key's section of `docs/configuration.md` as its parts: whether the key is still to come, and what its lines say.
+    fn section(text: &str) -> (&str, bool, &str) {
+        let (key, text) = text.split_once('`').unwrap();
+        let text = text.split("\n## ").next().unwrap_or(text);
+        (key, text.contains("<!-- PENDING"), text)
+    }
+
+    fn said<'a>(key: &str, text: &'a str, what: &str) -> &'a str {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("- {what}: ")));
+        line.unwrap_or_else(|| panic!("docs/configuration.md: `{key}` has no line '- {what}: '"))
+    }
+
+    #[test]
+    fn the_manual_has_every_key_and_no_other_with_its_type_default_and_example() {
+        use clap::Args as _;
+        let manual = include_str!("../../../../docs/configuration.md");
+        let all = serde_json::to_value(Settings::default()).unwrap();
+        let mut missing: Vec<&String> = all.as_object().unwrap().keys().collect();
+        let flags = Settings::augment_args(clap::Command::new("live"));
+        for (key, pending, text) in manual.split("\n### `").skip(1).map(section) {
+            let known = missing.iter().position(|own| *own == key).map(|at| missing.remove(at)).is_some();
+            assert!(known || pending, "docs/configuration.md: there is no key `{key}`, or it stands there twice");
+            assert!(!(known && pending), "docs/configuration.md: `{key}` has come, so take its comment PENDING away");
+            said(key, text, "Range");
+            let (kind, default) = (said(key, text, "Type"), said(key, text, "Default"));
+            if pending {
+                continue;
+            }
+            let flag = flags.get_arguments().find(|flag| flag.get_long() == Some(key)).unwrap();
+            let help = flag.get_help().unwrap().to_string();
+            if let Some((_, told)) = help.split_once("[default: ") {
+                let told = told.trim_end_matches(']');
+                assert!(
+                    default.contains(told),
+                    "docs/configuration.md: the default of `{key}` is {told}, not {default}"
+                );
+            }
+            let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+            let example = example.unwrap_or_else(|| panic!("docs/configuration.md: `{key}` has no example"));
+            let read = Settings::default().over(example).unwrap_or_else(|error| panic!("{example}: {error}"));
+            let set = toml::Table::try_from(&read).unwrap();
+            let kinds: Vec<&str> =
+                set.iter().filter(|(own, _)| *own == key).map(|(_, value)| value.type_str()).collect();
+            let fits = match kind {
+                "text" => ["string"],
+                "whole number" => ["integer"],
+                "number" => ["float"],
+                "true or false" => ["boolean"],
+                other => panic!("docs/configuration.md: `{key}` is of no type '{other}'"),
+            };
+            assert!(set.len() == 1 && kinds == fits, "docs/configuration.md: the example of `{key}` is {example}");
+        }
+        assert!(missing.is_empty(), "docs/configuration.md has no section for {missing:?}");
+    }
+
+    #[test]
+    fn what_the_other_pages_write_into_a_configuration_can_be_followed() {
+        let pages = [include_str!("../../../../docs/raspberry-pi.md"), include_str!("../../../../docs/security.md")];
+        for page in pages {
+            let blocks: Vec<&str> =
+                page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+            assert!(!blocks.is_empty());
+            for block in blocks {
+                assert!(Settings::default().over(block).is_ok(), "{block}");
+            }
+        }
+    }
+
     #[test]
     fn bent_configurations_are_refused_or_read_but_never_crash() {
         let good = b"source = \"v4l2:/dev/video0\"\nscale = 2.5\nhud = true\nquota = \"2GB\"\nthreads = 3\n";
