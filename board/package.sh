@@ -122,6 +122,6 @@ chmod 644 "$root"/DEBIAN/{conffiles,md5sums,control}
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 deb=$out/upres_$version-1_$arch.deb
 # One thread, since the number of threads shows in the bytes; xz, since bullseye's dpkg knows no zstd.
-DPKG_DEB_THREADS_MAX=1 dpkg-deb -Zxz -z9 --root-owner-group --build "$root" "$deb" >/dev/null
+DPKG_DEB_THREADS_MAX=1 dpkg-deb -Zxz -z6 --root-owner-group --build "$root" "$deb" >/dev/null
 echo "package: $arch, $(stat -c %s "$deb") bytes, needs $depends" >&2
 echo "$deb"

@@ -61,7 +61,7 @@ archive() {
     install -D -m 644 -t "$folder/board" board/live.toml board/upres-live.service board/60-upres.rules board/board-camera.conf
     # The order, the owners, the times and the number of threads would show in the bytes.
     tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --format=gnu -C "$work" -c "$name" |
-        xz -9 -T1 >"$out/$name.tar.xz"
+        xz -6 -T1 >"$out/$name.tar.xz"
     rm -rf "$folder"
 }
 

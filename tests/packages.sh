@@ -32,7 +32,7 @@ inside() {
     echo "int8 bytes on $arch: $(sha256sum <"$root/tmp/x4.png" | cut -c1-16)"
     if [ -e "$root/tmp/native.png" ]; then check int8_gives_the_bytes_of_this_machine "cmp $root/tmp/x4.png $root/tmp/native.png"; fi
     # The configuration as it is installed, with a test card for a camera.
-    check live_follows_its_configuration "in_it upres live --config /etc/upres/live.toml --source pattern:size=160x90,rate=5 --http 127.0.0.1:0 --model small-x2 --seconds 6 --json >$root.live 2>$root.log && grep -q '\"captured\": *[1-9]' $root.live"
+    check live_follows_its_configuration "in_it upres live --config /etc/upres/live.toml --source pattern:size=160x90,rate=5 --http 127.0.0.1:0 --record /tmp --model small-x2 --seconds 6 --json >$root.live 2>$root.log && grep -q '\"captured\": *[1-9]' $root.live"
     check man_page_is_there "zcat $root/usr/share/man/man1/upres.1.gz | grep -q '^.SH LIVE'"
     check bash_completes "in_it bash -c '. /usr/share/bash-completion/completions/upres && complete -p upres' | grep -q upres"
     check zsh_and_fish_have_theirs "grep -q '^#compdef upres' $root/usr/share/zsh/vendor-completions/_upres && grep -q 'complete -c upres' $root/usr/share/fish/vendor_completions.d/upres.fish"
