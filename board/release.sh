@@ -93,7 +93,7 @@ make() {
 
 # Twice, in folders with names of different length, under different habits.
 twice() {
-    local both one two
+    local one two
     both=$(mktemp -d)
     trap 'rm -rf "$both"' EXIT
     one=$both/one two=$both/another-folder

@@ -8,7 +8,7 @@ set -euo pipefail
 arch=$1 deb=$(realpath "$2")
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin
-limit=${UPRES_VM_SECONDS:-600}
+limit=${UPRES_VM_SECONDS:-900}
 work=$PWD/target/vm-$arch
 mkdir -p "$work/debs" "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
 case $arch in
@@ -32,7 +32,7 @@ if [ ! -e "$work/debs/complete" ]; then
     touch "$work/debs/complete"
 fi
 if [ ! -e "$work/system.tar" ]; then
-    $runner mmdebstrap --quiet --mode=root --variant=minbase --architectures="$arch" --include=systemd-sysv,udev,kmod,dbus,zstd,libnss-systemd,init-system-helpers \
+    $runner mmdebstrap --quiet --mode=root --variant=minbase --architectures="$arch" --include=systemd-sysv,udev,kmod,dbus,zstd,libnss-systemd \
         bookworm "$work/new.tar" 2>"$work/system.log" || { cat "$work/system.log" >&2; exit 1; }
     mv "$work/new.tar" "$work/system.tar"
 fi
@@ -92,7 +92,7 @@ rm -rf "$disk"
 started=$SECONDS
 timeout "$limit" "${emulator[@]}" -accel tcg,thread=multi -smp 2 -m 1024 -nodefaults -no-reboot -display none -vga none -serial stdio \
     -drive "file=$work/disk.img,format=raw,if=none,id=disk,cache=unsafe" -device virtio-blk-pci,drive=disk \
-    -kernel "$work/vmlinuz" -initrd "$work/initrd" -append "console=$console quiet panic=-1 systemd.show_status=no ${UPRES_VM_APPEND:-}" </dev/null |
+    -kernel "$work/vmlinuz" -initrd "$work/initrd" -append "console=$console quiet loglevel=1 panic=-1 systemd.show_status=no ${UPRES_VM_APPEND:-}" </dev/null |
     tr -d '\r' | tee "$work/log" || true
 echo "the virtual machine ran for $((SECONDS - started)) s"
 grep -qx GUEST-OK "$work/log" || { echo "PACKAGED-FAILED: see $work/log" >&2; exit 1; }
