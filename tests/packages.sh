@@ -27,9 +27,8 @@ inside() {
     check program_runs "in_it upres --version"
     check sample_is_drawn "in_it upres sample --size 64x48 /tmp/s.png"
     check upscale_works "in_it upres upscale /tmp/s.png -o /tmp/x4.png --model small-x4-int8 --quiet && [ \"\$(size $root/tmp/x4.png)\" = '256 192' ]"
-    in_it upres upscale /tmp/s.png -o /tmp/float.png --model small-x2 --quiet
-    check floats_work_too "[ \"\$(size $root/tmp/float.png)\" = '128 96' ]"
-    echo "int8 bytes on $arch: $(sha256sum <"$root/tmp/x4.png" | cut -c1-16)"
+    check floats_work_too "in_it upres upscale /tmp/s.png -o /tmp/float.png --model small-x2 --quiet && [ \"\$(size $root/tmp/float.png)\" = '128 96' ]"
+    [ ! -e "$root/tmp/x4.png" ] || echo "int8 bytes on $arch: $(sha256sum <"$root/tmp/x4.png" | cut -c1-16)"
     if [ -e "$root/tmp/native.png" ]; then check int8_gives_the_bytes_of_this_machine "cmp $root/tmp/x4.png $root/tmp/native.png"; fi
     # The configuration as it is installed, with a test card for a camera.
     check live_follows_its_configuration "in_it upres live --config /etc/upres/live.toml --source pattern:size=160x90,rate=5 --http 127.0.0.1:0 --record /tmp --model small-x2 --seconds 6 --json >$root.live 2>$root.log && grep -q '\"captured\": *[1-9]' $root.live"
