@@ -113,9 +113,10 @@ case $action in
 setup) setup "$@" ;;
 build)
     shift
-    run_cargo "$target" zigbuild --release --bin upres "$@"
     profile=release
     for argument in "$@"; do case $argument in --profile=*) profile=${argument#*=} ;; esac; done
+    [ $profile != release ] || set -- --release "$@"
+    run_cargo "$target" zigbuild --bin upres "$@"
     echo "$store/$target/$profile/upres"
     ;;
 cargo) shift && run_cargo "$target" "$@" ;;

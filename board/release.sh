@@ -46,7 +46,8 @@ build() {
     export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$root=/upres --remap-path-prefix=$cargo=/cargo"
     maps="-ffile-prefix-map=$root=/upres -ffile-prefix-map=$cargo=/cargo"
     export CFLAGS="${CFLAGS:-} $maps" CXXFLAGS="${CXXFLAGS:-} $maps"
-    UPRES_PROFILE_OF_CARGO=dist bash board/cross.sh "$1" dist | tail -1
+    bash board/cross.sh setup "$1" >&2
+    bash board/cross.sh build "$1" --profile=dist | tail -1
 }
 
 archive() {
