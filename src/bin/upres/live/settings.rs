@@ -3,19 +3,23 @@
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use upres::error::{Error, Result};
+use upres::written;
+
+const KEYS: &str = "keys are the flags of `upres live` without their dashes in front";
 
 /// Every setting by its flag's name; what is left out is left to the file, and then to the defaults.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
     /// Where frames come from: v4l2:/dev/video0?size=640x480&rate=30&format=MJPG, pipe:, rtsp://…, http://…, libcamera:0,
-    /// csi:0, file:PATH, pattern:size=640x480,rate=30,scene=walk [default: the first camera]
+    /// csi:0, file:PATH, pattern:size=640x480,rate=30,scene=walk [default: the board's, or the first camera]
     #[arg(short, long, value_name = "SOURCE")]
     pub(super) source: Option<String>,
     /// Enlarge a part only: WxH (the middle), WxH+LEFT+TOP, or a factor of digital zoom such as 2
     #[arg(long, value_name = "REGION")]
     pub(super) crop: Option<String>,
-    /// Model: a NAME of `upres models`, a FILE.onnx, or a filter such as bicubic [default: camera-x2 up to ×2, else the nearest]
+    /// Model: a NAME of `upres models`, a FILE.onnx, or a filter such as bicubic [default: the board's for the size of
+    /// the camera's frames, or camera-x2 up to ×2 and else the nearest]
     #[arg(short, long, value_name = "NAME|FILE")]
     pub(super) model: Option<String>,
     /// Output pixels for each input pixel, along each side, 1 to 8 [default: the model's, or 2]
@@ -27,7 +31,10 @@ pub(crate) struct Settings {
     /// Folder of further models
     #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
     pub(super) models_dir: Option<PathBuf>,
-    /// Threads that share a frame [default: what `upres tune` found, or all cores]
+    /// What this machine is: a NAME of `upres boards` or a FILE.toml like theirs [default: by what it says of itself]
+    #[arg(long, value_name = "NAME|FILE", env = "UPRES_BOARD")]
+    pub(super) board: Option<String>,
+    /// Threads that share a frame [default: what `upres tune` found, the board's, or all cores]
     #[arg(short = 'j', long, value_name = "N")]
     pub(super) threads: Option<usize>,
     /// What counts as a change: auto (by the camera's noise), a mean difference in codes, 0 (any), or off (compute everything)
@@ -39,7 +46,7 @@ pub(crate) struct Settings {
     /// Fall back to a smaller model, half the rate, bicubic where frames come late or the board is hot [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Keeping up")]
     pub(super) governor: Option<bool>,
-    /// Degrees Celsius from which on the governor steps down [default: 80]
+    /// Degrees Celsius from which on the governor steps down [default: the board's, or 80]
     #[arg(long, value_name = "DEGREES", help_heading = "Keeping up")]
     pub(super) hot: Option<f64>,
     /// Show on a screen without a window system: auto, drm[:CARD], fb:/dev/fb0, tft:CHIP,spi=…,dc=…
@@ -118,15 +125,7 @@ impl Settings {
     }
 
     fn over(&self, text: &str) -> Result<Self> {
-        let wrong = |e: toml::de::Error| {
-            // The whole of toml's own message takes several lines, and a log has one.
-            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count();
-            let said = text.lines().nth(line).unwrap_or_default().trim();
-            Error::usage(format!("line {} of this configuration cannot be followed ({said})", line + 1))
-                .caused_by(e.message().replace('\n', ", "))
-                .fix("keys are the flags of `upres live` without their dashes in front")
-        };
+        let wrong = |e: toml::de::Error| written::complaint(text, "configuration", KEYS, &e);
         // Once by itself, so that complaints name the file's own line.
         toml::from_str::<Self>(text).map_err(wrong)?;
         let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
