@@ -32,7 +32,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.json {
         let list: Vec<_> = all
             .iter()
-            .map(|board| json!({ "name": board.name, "description": board.description, "this": board.name == own.name }))
+            .map(
+                |board| json!({ "name": board.name, "description": board.description, "this": board.name == own.name }),
+            )
             .collect();
         println!("{:#}", json!({ "machine": machine.name(), "boards": list }));
         return Ok(ExitCode::SUCCESS);

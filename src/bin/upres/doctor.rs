@@ -77,7 +77,9 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
     });
     let board = match (&args.board, &settings.board) {
         (Some(board), _) => Some(Board::open(board)?),
-        (None, Some(board)) => Board::open(board).map_err(|error| refused.get_or_insert(error.to_string()).clone()).ok(),
+        (None, Some(board)) => {
+            Board::open(board).map_err(|error| refused.get_or_insert(error.to_string()).clone()).ok()
+        }
         (None, None) => None,
     };
     Ok(Asked {

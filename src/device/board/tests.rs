@@ -64,7 +64,11 @@ fn machines_are_known_by_their_own_words() {
         ("A carrier of its own", &["maker,carrier", "brcm,bcm2711"], "pi-4"),
         ("Raspberry Pi 5 Model B Rev 1.0", &["raspberrypi,5-model-b", "brcm,bcm2712"], "pi-5"),
         ("Raspberry Pi 500 Rev 1.0", &[], "pi-5"),
-        ("NVIDIA Jetson Nano Developer Kit", &["nvidia,p3450-0000", "nvidia,jetson-nano", "nvidia,tegra210"], "jetson-nano"),
+        (
+            "NVIDIA Jetson Nano Developer Kit",
+            &["nvidia,p3450-0000", "nvidia,jetson-nano", "nvidia,tegra210"],
+            "jetson-nano",
+        ),
         ("NVIDIA Jetson Orin Nano Developer Kit", &["nvidia,p3767-0005", "nvidia,tegra234"], "jetson-orin-nano"),
         ("NVIDIA Jetson Orin NX Engineering Reference Developer Kit", &["nvidia,tegra234"], "jetson-orin-nano"),
         ("NVIDIA Jetson AGX Orin Developer Kit", &["nvidia,p3701-0000", "nvidia,tegra234"], "jetson-agx"),

@@ -87,7 +87,8 @@ pub(super) fn model<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String
         Some(_) => Err(Error::usage(format!("'{model}' does not enlarge"))),
         None => {
             let names: Vec<&str> = zoo().keys().map(String::as_str).collect();
-            Err(Error::usage(format!("no model '{model}' is compiled in")).fix(format!("there are {}", names.join(", "))))
+            Err(Error::usage(format!("no model '{model}' is compiled in"))
+                .fix(format!("there are {}", names.join(", "))))
         }
     })
 }

@@ -65,7 +65,11 @@ impl Made {
 
     pub(crate) fn without(&self, path: &str) -> &Self {
         let path = self.tree().path(path);
-        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap()
+        } else {
+            fs::remove_file(path).unwrap()
+        }
         self
     }
 
@@ -75,6 +79,9 @@ impl Made {
         let group = fs::metadata(self.0.path()).unwrap().gid();
         self.file("/etc/group", format!("nogroup:x:65533:\nvideo:x:{group}:\n"));
         let own = if in_group { group } else { 65_533 };
-        self.file("/proc/self/status", format!("Name:\tupres\nUid:\t4242\t4242\t4242\t4242\nGid:\t4242\t4242\nGroups:\t{own} \n"))
+        self.file(
+            "/proc/self/status",
+            format!("Name:\tupres\nUid:\t4242\t4242\t4242\t4242\nGid:\t4242\t4242\nGroups:\t{own} \n"),
+        )
     }
 }

@@ -20,7 +20,8 @@ fn texts_names_and_links_are_read_as_they_are() {
 fn what_is_bent_is_bounded_or_not_read() {
     let made = Made::new();
     made.file("/huge", vec![b'a'; 1 << 20]).file("/bytes", [0xFF, 0xFE, b'x']).folder("/folder").link("/loop", "loop");
-    rustix::fs::mknodat(rustix::fs::CWD, made.root().join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, made.root().join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
     let tree = made.tree();
     assert_eq!(tree.text("/huge").map(|text| text.len()), Some(MOST_BYTES as usize));
     assert!(tree.text("/bytes").unwrap().ends_with('x'));
@@ -39,7 +40,10 @@ fn permissions_are_those_of_owner_group_and_others() {
     assert_eq!((member.id, member.groups.len()), (4242, 2));
     let may = |path: &str, user: &User| tree.may_use(path, user);
     assert_eq!((may("/dev/video0", &member), may("/dev/null", &member)), (Some(true), Some(true)));
-    assert_eq!((may("/dev/own", &member), may("/dev/own", &root), may("/dev/none", &root)), (Some(false), Some(true), None));
+    assert_eq!(
+        (may("/dev/own", &member), may("/dev/own", &root), may("/dev/none", &root)),
+        (Some(false), Some(true), None)
+    );
     made.user(false);
     assert_eq!(may("/dev/video0", &tree.user()), Some(false));
     assert_eq!(tree.group("/dev/video0").as_deref(), Some("video"));

@@ -78,7 +78,7 @@ fn fill(mut settings: Settings, board: &Board, measured: &Measured) -> (Settings
     let known = settings.model.as_deref().and_then(|model| measured.threads(model));
     if let (None, None, Some(threads)) = (settings.threads, known, board.threads) {
         let threads = threads.min(all());
-        said.push(format!("{threads} threads"));
+        said.push(format!("threads {threads}"));
         settings.threads = Some(threads);
     }
     if let (None, Some(hot)) = (settings.hot, board.hot) {
@@ -171,7 +171,11 @@ mod tests {
         let models = [("small-x2".to_owned(), choice)].into();
         let measured = Measured(Some(Profile { models, ..Profile::default() }));
         let (filled, _) = fill(Settings::default(), &pi_5(), &measured);
-        assert_eq!((filled.model.as_deref(), filled.threads), (Some("small-x2"), None), "threads are the measured ones");
+        assert_eq!(
+            (filled.model.as_deref(), filled.threads),
+            (Some("small-x2"), None),
+            "threads are the measured ones"
+        );
     }
 
     #[test]

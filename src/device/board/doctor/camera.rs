@@ -1,5 +1,6 @@
 //! Video devices: cameras, sensors on ribbons, virtual cameras.
 
+use super::system::{GST, RPICAM};
 use super::{Case, Finding};
 use crate::device::source::camera::{Camera, CameraOptions, RAW_SENSORS, Role};
 use crate::device::source::uri::SourceUri;
@@ -29,8 +30,19 @@ struct Video {
 }
 
 /// Drivers of devices that are no cameras.
-const OTHERS: [&str; 8] =
-    ["bcm2835-codec", "bcm2835-isp", "pispbe", "rpivid", "rpi-hevc-dec", "hantro-vpu", "tegra-vde", "tegra_camera_capture"];
+const OTHERS: [&str; 8] = [
+    "bcm2835-codec",
+    "bcm2835-isp",
+    "pispbe",
+    "rpivid",
+    "rpi-hevc-dec",
+    "hantro-vpu",
+    "tegra-vde",
+    "tegra_camera_capture",
+];
+
+/// How Jetsons name what stands behind a ribbon, whose driver is not told by sysfs alone.
+const SENSORS: [&str; 2] = ["vi-output", "tegra-capture-vi"];
 
 /// The video devices: by sysfs, which needs no permission, and on the machine itself by the drivers too.
 fn videos(tree: &Tree) -> Vec<Video> {
@@ -39,15 +51,15 @@ fn videos(tree: &Tree) -> Vec<Video> {
         let folder = format!("/sys/class/video4linux/{file}");
         let device = format!("/dev/{file}");
         let name = tree.text(format!("{folder}/name")).unwrap_or_else(|| file.clone());
-        let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
         let driver = tree.linked_name(format!("{folder}/device/driver")).unwrap_or_default();
         let said = asked.iter().find(|report| report.device == Path::new(&device));
         // Every further device of a webcam is for metadata.
         let first = tree.number(format!("{folder}/index")).unwrap_or(0_u32) == 0;
-        let is = |drivers: &[&str]| drivers.contains(&driver.as_str()) || drivers.iter().any(|own| name.starts_with(own));
+        let is =
+            |drivers: &[&str]| drivers.contains(&driver.as_str()) || drivers.iter().any(|own| name.starts_with(own));
         let kind = match said.map(|report| report.role) {
             _ if is(&OTHERS) => Kind::Other,
-            _ if is(&RAW_SENSORS) || name == "rp1-cfe-csi2_ch0" => Kind::Sensor,
+            _ if is(&RAW_SENSORS) || is(&SENSORS) => Kind::Sensor,
             Some(Role::Camera) => Kind::Camera,
             Some(Role::Virtual) => Kind::Virtual,
             Some(Role::Other) => Kind::Other,
@@ -60,13 +72,10 @@ fn videos(tree: &Tree) -> Vec<Video> {
     found.collect()
 }
 
-/// The camera by V4L2 that live work would open: its device, where one is named.
-fn wanted(case: &Case) -> Option<Option<String>> {
+/// The camera by V4L2 that live work would open, if it would.
+fn wanted(case: &Case) -> Option<CameraOptions> {
     match case.source().parse().ok()? {
-        SourceUri::Camera(rest) => {
-            let device = rest.parse::<CameraOptions>().ok()?.device;
-            Some(device.map(|device| device.to_string_lossy().into_owned()))
-        }
+        SourceUri::Camera(rest) => rest.parse().ok(),
         _ => None,
     }
 }
@@ -74,11 +83,11 @@ fn wanted(case: &Case) -> Option<Option<String>> {
 pub(super) fn cameras(case: &Case) -> Vec<Finding> {
     let (videos, wanted) = (videos(case.tree), wanted(case));
     let cameras: Vec<&Video> = videos.iter().filter(|video| video.kind == Kind::Camera).collect();
-    if let Some(Some(device)) = &wanted
+    if let Some(device) = wanted.as_ref().and_then(|camera| camera.device.as_ref())
         && !case.tree.exists(device)
     {
         return vec![
-            Finding::trouble("camera", format!("{device}, which the source names, is not there"))
+            Finding::trouble("camera", format!("{}, which the source names, is not there", device.display()))
                 .fix("plug the camera in; 'upres devices' lists them, /dev/v4l/by-id has names that stay the same"),
         ];
     }
@@ -115,7 +124,9 @@ fn usable(case: &Case, camera: &Video) -> Finding {
             .fix("end it: a camera serves one program at a time; or take the picture from it through --camera-out or the page");
     }
     match &camera.trouble {
-        Some(trouble) => Finding::warning("camera", format!("{device} ({name}): {trouble}")).fix("'upres devices' tells more"),
+        Some(trouble) => {
+            Finding::warning("camera", format!("{device} ({name}): {trouble}")).fix("'upres devices' tells more")
+        }
         None => Finding::ok("camera", format!("{device} ({name})")),
     }
 }
@@ -124,11 +135,11 @@ fn usable(case: &Case, camera: &Video) -> Finding {
 pub(super) fn ribbon(case: &Case) -> Vec<Finding> {
     let videos = videos(case.tree);
     let Some(sensor) = videos.iter().find(|video| video.kind == Kind::Sensor) else { return Vec::new() };
-    let jetson = case.machine.compatible.iter().any(|name| name.starts_with("nvidia,"));
+    let jetson = case.jetson();
     let (programs, source, install): (&[&str], _, _) = if jetson {
-        (&["gst-launch-1.0"], "csi:0", "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad nvidia-l4t-gstreamer")
+        (&["gst-launch-1.0"], "csi:0", GST)
     } else {
-        (&["rpicam-vid", "libcamera-vid"], "libcamera:0", "sudo apt install rpicam-apps-lite")
+        (&["rpicam-vid", "libcamera-vid"], "libcamera:0", RPICAM)
     };
     let found = format!("a sensor on a ribbon ({})", sensor.name);
     let finding = if programs.iter().any(|name| case.tree.program(name)) {
@@ -145,10 +156,9 @@ pub(super) fn loopback(case: &Case) -> Vec<Finding> {
     let (tree, asked) = (case.tree, case.asked.camera_out.as_deref());
     if let Some(device) = asked.map(|asked| asked.split('?').next().unwrap_or_default()) {
         if !tree.exists(device) {
-            return vec![
-                Finding::trouble("loopback", format!("{device}, which camera-out names, is not there"))
-                    .fix("sudo modprobe v4l2loopback video_nr=10 exclusive_caps=1 (sudo apt install v4l2loopback-dkms first)"),
-            ];
+            return vec![Finding::trouble("loopback", format!("{device}, which camera-out names, is not there")).fix(
+                "sudo modprobe v4l2loopback video_nr=10 exclusive_caps=1 (sudo apt install v4l2loopback-dkms first)",
+            )];
         }
         let denied = case.denied("loopback", device);
         return vec![denied.unwrap_or_else(|| Finding::ok("loopback", format!("{device} is there")))];

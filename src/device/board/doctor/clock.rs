@@ -12,7 +12,8 @@ pub(super) fn clock(case: &Case) -> Vec<Finding> {
     let tree = case.tree;
     let since = case.now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let named = case.asked.record.is_some() || case.asked.snapshots.is_some();
-    let fix = "sudo timedatectl set-ntp true, and let the machine reach the network; or sudo date -s '2026-01-31 12:00'";
+    let fix =
+        "sudo timedatectl set-ntp true, and let the machine reach the network; or sudo date -s '2026-01-31 12:00'";
     if since < YOUNG {
         let found = "the clock says that it is before 2025: recordings and snapshots would bear wrong dates";
         let finding = if named { Finding::trouble("clock", found) } else { Finding::warning("clock", found) };
@@ -25,10 +26,10 @@ pub(super) fn clock(case: &Case) -> Vec<Finding> {
     } else if let Some(keeper) = keeper {
         Finding::ok("clock", format!("kept by {keeper}, which knows how well ('chronyc tracking', 'ntpq -p')"))
     } else if battery {
-        Finding::note("clock", "not set by the network; it goes on in a clock of its own while the machine is off").fix(fix)
-    } else {
-        Finding::warning("clock", "not set by the network, and nothing goes on while the machine is off: after a start it stands still")
+        Finding::note("clock", "not set by the network; it goes on in a clock of its own while the machine is off")
             .fix(fix)
+    } else {
+        Finding::warning("clock", "not set by the network, and no clock goes on while the machine is off").fix(fix)
     };
     vec![finding]
 }

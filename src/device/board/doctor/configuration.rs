@@ -17,7 +17,7 @@ pub(super) fn configuration(case: &Case) -> Vec<Finding> {
     }
     let mut findings = vec![Finding::ok("configuration", format!("{} can be followed", file.display()))];
     findings.extend(asked.token_file.as_deref().and_then(|file| token_file(case, file)));
-    findings.extend(asked.http.as_deref().and_then(|address| address_of(case, address)));
+    findings.extend(asked.http.as_deref().map(|address| address_of(case, address)));
     findings
 }
 
@@ -40,22 +40,21 @@ fn token_file(case: &Case, file: &Path) -> Option<Finding> {
 }
 
 /// Whether the page may be served at `address`.
-fn address_of(case: &Case, address: &str) -> Option<Finding> {
+fn address_of(case: &Case, address: &str) -> Finding {
     let Ok(socket) = address.parse::<SocketAddr>() else {
-        return Some(
-            Finding::trouble("http", format!("'{address}' is no address")).fix("write ADDRESS:PORT, such as 127.0.0.1:8080"),
-        );
+        let fix = "write ADDRESS:PORT, such as 127.0.0.1:8080";
+        return Finding::trouble("http", format!("'{address}' is no address")).fix(fix);
     };
     let file = case.asked.token_file.as_ref();
     let text = file.and_then(|file| case.tree.text(file));
     if file.is_some() && text.is_none() {
         // Often right: a token is for the service alone.
-        return Some(Finding::note("http", format!("{address}; the token cannot be read by this user, so it was not checked")));
+        return Finding::note("http", format!("{address}; this user cannot read the token, so it was not checked"));
     }
     let token = text.map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
     let options = HttpOptions { token, ..HttpOptions::new(socket) };
     match options.check() {
-        Ok(()) => Some(Finding::ok("http", format!("the page at {address}"))),
-        Err(error) => Some(Finding::trouble("http", error.to_string()).fix("set http-token-file, or listen on 127.0.0.1")),
+        Ok(()) => Finding::ok("http", format!("the page at {address}")),
+        Err(error) => Finding::trouble("http", error.to_string()).fix("set http-token-file, or listen on 127.0.0.1"),
     }
 }

@@ -62,7 +62,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(id: &'static str, state: State, found: impl Into<String>) -> Self {
-        Self { id, state, found: found.into(), fix: None }
+        Self { id, state, found: one_line(&found.into()), fix: None }
     }
 
     fn ok(id: &'static str, found: impl Into<String>) -> Self {
@@ -83,9 +83,14 @@ impl Finding {
 
     /// Adds what to do about it.
     fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = Some(fix.into());
+        self.fix = Some(one_line(&fix.into()));
         self
     }
+}
+
+/// The first 500 characters, without those that steer terminals: devices and files name themselves.
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 
 /// What is wished of live work, as far as it matters here.
@@ -143,6 +148,14 @@ impl Case<'_> {
     /// How large they are, as far as it is known.
     fn frame(&self) -> Size {
         frame_size(self.source()).unwrap_or(USUAL)
+    }
+
+    fn jetson(&self) -> bool {
+        self.machine.model.contains("Jetson") || self.machine.compatible.iter().any(|name| name.starts_with("nvidia,"))
+    }
+
+    fn raspberry_pi(&self) -> bool {
+        self.machine.model.contains("Raspberry Pi")
     }
 
     /// A device that this user may or may not use: the complaint where it cannot.

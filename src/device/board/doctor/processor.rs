@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 /// 64-bit cores of ARM's own design, and NVIDIA's Denver and Carmel, by the kernel's numbers for them.
 const CORES_64: [&str; 18] = [
-    "0xd03", "0xd04", "0xd05", "0xd07", "0xd08", "0xd09", "0xd0a", "0xd0b", "0xd0c", "0xd0d", "0xd40", "0xd41", "0xd42", "0xd44",
-    "0xd46", "0xd47", "0x003", "0x004",
+    "0xd03", "0xd04", "0xd05", "0xd07", "0xd08", "0xd09", "0xd0a", "0xd0b", "0xd0c", "0xd0d", "0xd40", "0xd41",
+    "0xd42", "0xd44", "0xd46", "0xd47", "0x003", "0x004",
 ];
 /// Features of interest, by the kernel's names for them and ours.
 const FEATURES: [(&str, &str); 11] = [
@@ -41,8 +41,11 @@ pub(super) fn features(case: &Case) -> Vec<Finding> {
     let said = if names.is_empty() { "nothing that the engine knows".to_owned() } else { names.join(", ") };
     if narrow(case.tree, &text) {
         return vec![
-            Finding::warning("cpu", format!("{said}; a 32-bit system on a 64-bit processor, where the engine has no vectors"))
-                .fix("install the 64-bit system (arm64) and the arm64 package: it is several times as fast"),
+            Finding::warning(
+                "cpu",
+                format!("{said}; a 32-bit system on a 64-bit processor, where the engine has no vectors"),
+            )
+            .fix("install the 64-bit system (arm64) and the arm64 package: it is several times as fast"),
         ];
     }
     let level = if case.tree.is_this_machine() {
@@ -62,7 +65,8 @@ pub(super) fn features(case: &Case) -> Vec<Finding> {
     };
     let found = format!("{said}; the engine takes {level}");
     let finding = match level {
-        "scalar" => Finding::warning("cpu", found).fix("without vectors only small frames are live: --source with a small size=, --model small-x2"),
+        "scalar" => Finding::warning("cpu", found)
+            .fix("without vectors only small frames are live: --source with a small size=, --model small-x2"),
         "neon" => Finding::ok("cpu", format!("{found}, whose bytes are no faster than floats")),
         _ => Finding::ok("cpu", found),
     };
@@ -94,12 +98,18 @@ pub(super) fn cores(case: &Case) -> Vec<Finding> {
     if online.is_empty() {
         return vec![Finding::note("cores", "the kernel does not tell how many there are")];
     }
-    let threads = case.board.threads.map(|threads| format!(", {} for frames by the profile", threads.min(online.len())));
+    let threads =
+        case.board.threads.map(|threads| format!(", {} for frames by the profile", threads.min(online.len())));
     let mut findings = vec![Finding::ok("cores", format!("{}{}", online.len(), threads.unwrap_or_default()))];
     if present.len() > online.len() {
-        let off = Finding::note("cores", format!("{} of {} are switched off", present.len() - online.len(), present.len()));
-        let jetson = case.machine.compatible.iter().any(|name| name.starts_with("nvidia,"));
-        let fix = if jetson { "sudo nvpmodel -q tells the power mode, sudo nvpmodel -m 0 takes all cores" } else { "look for maxcpus= in the kernel's command line" };
+        let off =
+            Finding::note("cores", format!("{} of {} are switched off", present.len() - online.len(), present.len()));
+        let jetson = case.jetson();
+        let fix = if jetson {
+            "sudo nvpmodel -q tells the power mode, sudo nvpmodel -m 0 takes all cores"
+        } else {
+            "look for maxcpus= in the kernel's command line"
+        };
         findings.push(off.fix(fix));
     }
     findings.extend(frequency(case.tree, &online));
@@ -113,10 +123,8 @@ fn frequency(tree: &Tree, online: &BTreeSet<u32>) -> Option<Finding> {
     let megahertz = |name: &str| tree.number::<u64>(format!("{folder}/{name}")).map(|kilohertz| kilohertz / 1000);
     let (now, most, limit) =
         (megahertz("scaling_cur_freq"), megahertz("cpuinfo_max_freq"), megahertz("scaling_max_freq"));
-    let mut found = format!("the frequency is chosen by '{governor}'");
-    if let (Some(now), Some(most)) = (now, most) {
-        found.push_str(&format!(", {now} of {most} MHz now"));
-    }
+    let speed = now.zip(most).map(|(now, most)| format!(", {now} of {most} MHz now")).unwrap_or_default();
+    let found = format!("the frequency is chosen by '{governor}'{speed}");
     let fix = "echo schedutil | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor";
     // Intel's own driver calls its ordinary mode so.
     let intel = tree.text(format!("{folder}/scaling_driver")).is_some_and(|driver| driver.starts_with("intel_pstate"));

@@ -5,8 +5,20 @@ use crate::device::sink::screen::{ScreenDevice, ScreenReport, list};
 
 /// Programs that hold the displays of a desktop.
 const DESKTOPS: [&str; 14] = [
-    "Xorg", "X", "labwc", "wayfire", "gnome-shell", "kwin_wayland", "kwin_x11", "weston", "sway", "cage", "mutter", "Hyprland",
-    "plasmashell", "gdm-x-session",
+    "Xorg",
+    "X",
+    "labwc",
+    "wayfire",
+    "gnome-shell",
+    "kwin_wayland",
+    "kwin_x11",
+    "weston",
+    "sway",
+    "cage",
+    "mutter",
+    "Hyprland",
+    "plasmashell",
+    "gdm-x-session",
 ];
 
 /// The screen that was asked for.
@@ -20,7 +32,8 @@ fn wanted(case: &Case) -> Option<ScreenDevice> {
 pub(super) fn displays(case: &Case) -> Vec<Finding> {
     let (screens, wanted) = (list(case.tree), wanted(case));
     let missing = |found: String| {
-        let fix = "plug one in before the system starts; on a Raspberry Pi dtoverlay=vc4-kms-v3d has to be in config.txt";
+        let fix =
+            "plug one in before the system starts; on a Raspberry Pi dtoverlay=vc4-kms-v3d has to be in config.txt";
         match wanted {
             Some(ScreenDevice::Auto | ScreenDevice::Drm(_)) => Finding::trouble("display", found).fix(fix),
             _ => Finding::note("display", found),
@@ -30,7 +43,9 @@ pub(super) fn displays(case: &Case) -> Vec<Finding> {
         && !case.tree.exists(path)
     {
         let found = format!("{}, which the screen names, is not there", path.display());
-        return vec![Finding::trouble("display", found).fix("'upres devices' lists screens; drm: is the better choice")];
+        return vec![
+            Finding::trouble("display", found).fix("'upres devices' lists screens; drm: is the better choice"),
+        ];
     }
     if screens.is_empty() {
         return vec![missing("there is no screen".into())];
@@ -77,11 +92,12 @@ pub(super) fn panel(case: &Case) -> Vec<Finding> {
         Some(ScreenDevice::Tft(options)) => Some([options.spi, options.chip]),
         _ => None,
     };
-    let jetson = case.machine.compatible.iter().any(|name| name.starts_with("nvidia,"));
-    let enable = if jetson {
+    let enable = if case.jetson() {
         "sudo /opt/nvidia/jetson-io/jetson-io.py, and sudo modprobe spidev"
-    } else {
+    } else if case.raspberry_pi() {
         "sudo raspi-config nonint do_spi 0, or dtparam=spi=on in config.txt; then start it again"
+    } else {
+        "enable the bus in the board's device tree, and sudo modprobe spidev"
     };
     if let Some(devices) = wanted {
         let check = |device: &std::path::Path| {

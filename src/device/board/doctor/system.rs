@@ -7,6 +7,12 @@ use std::process::{Command, Stdio};
 /// The oldest kernel with the interface to GPIO lines that small panels need.
 const OLDEST: (u32, u32) = (4, 8);
 
+const FFMPEG: &str = "sudo apt install ffmpeg";
+/// For ribbon cameras of a Raspberry Pi.
+pub(super) const RPICAM: &str = "sudo apt install rpicam-apps-lite";
+/// For ribbon cameras of a Jetson.
+pub(super) const GST: &str = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad nvidia-l4t-gstreamer";
+
 pub(super) fn kernel(case: &Case) -> Vec<Finding> {
     let Some(release) = case.tree.text("/proc/sys/kernel/osrelease") else {
         return vec![Finding::warning("system", "the kernel does not tell its version").fix("mount /proc")];
@@ -42,35 +48,34 @@ fn glibc(tree: &Tree) -> Option<String> {
 fn distribution(tree: &Tree) -> Option<String> {
     let text = tree.text("/etc/os-release")?;
     let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
-    Some(name.trim_matches('"').chars().filter(|c| !c.is_control()).take(80).collect())
+    Some(name.trim_matches('"').to_owned())
 }
 
 pub(super) fn programs(case: &Case) -> Vec<Finding> {
+    let of = |schemes: &[&str]| schemes.iter().any(|scheme| case.source().starts_with(scheme));
+    // Its name, for what, whether this machine may want it, whether the source does, and how it is had.
     let known = [
-        ("ffmpeg", "videos and network cameras", "sudo apt install ffmpeg"),
-        ("rpicam-vid", "ribbon cameras of a Raspberry Pi", "sudo apt install rpicam-apps-lite"),
-        ("gst-launch-1.0", "ribbon cameras of a Jetson", "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad"),
+        ("ffmpeg", "videos and network cameras", true, of(&["rtsp:", "rtsps:", "http:", "https:"]), FFMPEG),
+        ("rpicam-vid", "ribbon cameras of a Raspberry Pi", case.raspberry_pi(), of(&["libcamera:"]), RPICAM),
+        ("gst-launch-1.0", "ribbon cameras of a Jetson", case.jetson(), of(&["csi:"]), GST),
     ];
     let there = |name: &str| case.tree.program(name) || (name == "rpicam-vid" && case.tree.program("libcamera-vid"));
-    let finding = |(name, what, install): (&str, &str, &str)| {
-        if there(name) {
-            return Finding::ok("programs", format!("{name} is there, for {what}"));
+    let finding = |(name, what, likely, needed, install): (&str, &str, bool, bool, &str)| {
+        let absent = || format!("{name} is not there, which only {what} need");
+        match (there(name), likely, needed) {
+            (true, ..) => Some(Finding::ok("programs", format!("{name} is there, for {what}"))),
+            (false, _, true) => Some(Finding::trouble("programs", absent()).fix(install)),
+            (false, true, false) => Some(Finding::note("programs", absent()).fix(install)),
+            (false, false, false) => None,
         }
-        let absent = format!("{name} is not there, which only {what} need");
-        let needed = match name {
-            "ffmpeg" => ["rtsp:", "rtsps:", "http:", "https:"].iter().any(|scheme| case.source().starts_with(scheme)),
-            "rpicam-vid" => case.source().starts_with("libcamera:"),
-            _ => case.source().starts_with("csi:"),
-        };
-        let finding = if needed { Finding::trouble("programs", absent) } else { Finding::note("programs", absent) };
-        finding.fix(install)
     };
-    known.into_iter().map(finding).collect()
+    known.into_iter().filter_map(finding).collect()
 }
 
 pub(super) fn unit(case: &Case) -> Vec<Finding> {
     let name = "upres-live.service";
-    let folders = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+    let folders =
+        ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
     let installed = folders.iter().any(|folder| case.tree.exists(format!("{folder}/{name}")));
     let wanted = format!("/etc/systemd/system/multi-user.target.wants/{name}");
     // The link's target is an absolute path, which would lead out of a made-up tree.
@@ -79,8 +84,10 @@ pub(super) fn unit(case: &Case) -> Vec<Finding> {
         (true, true) => Finding::ok("service", format!("{name} starts with the system")),
         (true, false) => Finding::note("service", format!("{name} is installed and does not start with the system"))
             .fix("sudo systemctl enable --now upres-live"),
-        (false, true) => Finding::warning("service", format!("{name} is to start with the system, but it is not installed"))
-            .fix("install the package again, or: sudo systemctl disable upres-live"),
+        (false, true) => {
+            Finding::warning("service", format!("{name} is to start with the system, but it is not installed"))
+                .fix("install the package again, or: sudo systemctl disable upres-live")
+        }
         (false, false) => Finding::note("service", format!("{name} is not installed")),
     };
     vec![finding]

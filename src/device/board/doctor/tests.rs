@@ -59,7 +59,10 @@ fn asked() -> Asked {
 }
 
 fn look(made: &Made, asked: &Asked) -> Vec<Finding> {
-    examine(&made.tree(), asked, now())
+    let found = examine(&made.tree(), asked, now());
+    let helpless = found.iter().find(|finding| finding.state >= State::Warning && finding.fix.is_none());
+    assert!(helpless.is_none(), "there is nothing to do about {helpless:?}");
+    found
 }
 
 /// The states of the findings `id`, with what they found and advise as one text.

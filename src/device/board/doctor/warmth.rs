@@ -11,7 +11,8 @@ const BITS: [(u32, &str, &str); 4] = [
     (2, "throttled", COOL),
     (3, "at the soft temperature limit", COOL),
 ];
-const POWER: &str = "use the power supply that was made for this board (5 V, 3 A; a Pi 5 wants 5 A) and a short, thick cable";
+const POWER: &str =
+    "use the power supply that was made for this board (5 V, 3 A; a Pi 5 wants 5 A) and a short, thick cable";
 const COOL: &str = "give it a heat sink or a fan and let air to it, or take a smaller model or rate";
 /// Where the same bits stand that are kept since it was switched on.
 const SINCE: u32 = 16;
@@ -20,8 +21,11 @@ const NEAR: f64 = 5.0;
 
 pub(super) fn throttling(case: &Case) -> Vec<Finding> {
     let Some(bits) = Health::new(case.tree.clone()).throttle_bits() else {
-        let pi = case.machine.model.contains("Raspberry Pi");
-        let note = || Finding::note("throttling", "this kernel does not tell of low voltage").fix("vcgencmd get_throttled tells it");
+        let pi = case.raspberry_pi();
+        let note = || {
+            Finding::note("throttling", "this kernel does not tell of low voltage")
+                .fix("vcgencmd get_throttled tells it")
+        };
         return if pi { vec![note()] } else { Vec::new() };
     };
     let named = |shift: u32| BITS.iter().filter(move |(bit, ..)| bits >> (bit + shift) & 1 == 1);
@@ -42,7 +46,10 @@ pub(super) fn throttling(case: &Case) -> Vec<Finding> {
 pub(super) fn temperature(case: &Case) -> Vec<Finding> {
     let zones = Health::new(case.tree.clone()).zones();
     let Some((name, degrees)) = zones.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) else {
-        return vec![Finding::note("temperature", "there is no thermal zone: live work cannot step down before it is too hot")];
+        return vec![Finding::note(
+            "temperature",
+            "there is no thermal zone: live work cannot step down before it is too hot",
+        )];
     };
     let hot = case.asked.hot.or(case.board.hot).unwrap_or(GovernorOptions::default().hot);
     let found = format!("{degrees:.0} °C ({name}), live work steps down from {hot:.0} on");
