@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn the_example_is_a_configuration_and_so_is_every_line_that_it_comments_out() {
         let example = include_str!("../../../../board/live.toml");
-        assert_eq!(Settings::default().over(example).unwrap().model.as_deref(), Some("camera-x2"));
+        assert_eq!(Settings::default().over(example).unwrap().http.as_deref(), Some("127.0.0.1:8080"));
         let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = "));
         assert!(lines.clone().count() > 15);
         for line in lines {

@@ -92,7 +92,13 @@ pub(super) fn cameras(case: &Case) -> Vec<Finding> {
         ];
     }
     if cameras.is_empty() {
-        let fix = "plug one in; 'dmesg' tells whether the system saw it; 'upres live --source pattern:' works without";
+        let fix = match videos.iter().any(|video| video.kind == Kind::Sensor) {
+            true if case.jetson() => "take the one on the ribbon, --source csi:0, or plug in a webcam",
+            true => "take the one on the ribbon, --source libcamera:0, or plug in a webcam",
+            false => {
+                "plug one in; 'dmesg' tells whether the system saw it; 'upres live --source pattern:' works without"
+            }
+        };
         let finding = match (&wanted, &case.asked.source) {
             (None, _) => Finding::note("camera", format!("none, and none is needed: {}", shown(case.source()))),
             (Some(_), None) => Finding::warning("camera", "there is none that gives ready frames").fix(fix),

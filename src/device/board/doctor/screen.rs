@@ -63,7 +63,8 @@ pub(super) fn displays(case: &Case) -> Vec<Finding> {
 fn usable(case: &Case, screen: &ScreenReport, asked: bool) -> Finding {
     let plugged: Vec<&str> =
         screen.connectors.iter().filter(|plug| plug.contains(": connected")).map(String::as_str).collect();
-    let mut found = format!("{} ({})", screen.name, screen.card);
+    let card = if screen.card.is_empty() { String::new() } else { format!(" ({})", screen.card) };
+    let mut found = format!("{}{card}", screen.name);
     for detail in plugged.into_iter().chain(screen.size.as_deref()) {
         found.push_str(", ");
         found.push_str(detail);

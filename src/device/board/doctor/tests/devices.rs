@@ -39,7 +39,7 @@ fn a_sensor_on_a_ribbon_needs_its_program() {
     made.file("/sys/class/video4linux/video0/name", "unicam-image\n").without("/sys/class/video4linux/video0/device");
     made.link("/sys/class/video4linux/video0/device/driver", "../../bus/platform/drivers/unicam");
     says(&made, &asked(), "ribbon", State::Ok, &["unicam-image", "libcamera:0"]);
-    says(&made, &asked(), "camera", State::Warning, &["none"]);
+    says(&made, &asked(), "camera", State::Warning, &["none", "--source libcamera:0"]);
     made.without("/usr/bin/rpicam-vid");
     says(&made, &asked(), "ribbon", State::Warning, &["no rpicam-vid", "rpicam-apps-lite"]);
     made.file("/sys/class/video4linux/video0/name", "rp1-cfe-csi2_ch0\n");
