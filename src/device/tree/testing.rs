@@ -66,9 +66,9 @@ impl Made {
     pub(crate) fn without(&self, path: &str) -> &Self {
         let path = self.tree().path(path);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
         self
     }
