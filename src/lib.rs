@@ -27,6 +27,7 @@ pub mod resample;
 pub mod sample;
 pub mod self_exemplar;
 pub mod upscale;
+pub mod written;
 pub mod y4m;
 
 #[cfg(any(feature = "device", feature = "host"))]

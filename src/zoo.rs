@@ -2,8 +2,8 @@
 
 use crate::card::{Card, Precision};
 use crate::error::{Error, Result};
-use crate::onnx::Limits;
-use crate::session::{Overrides, TractGenerator};
+use crate::onnx::{self, Limits};
+use crate::session::{Overrides, TractGenerator, digest};
 use crate::upscale::Generator;
 use std::path::{Path, PathBuf};
 
@@ -146,6 +146,30 @@ impl Zoo {
         })
     }
 
+    /// Whether each generator, compiled in or of the folder, is what its card says: `false` where no card says it, an error where it
+    /// is another or cannot be read. The graphs are not looked at.
+    ///
+    /// # Errors
+    /// An I/O error where the folder cannot be listed.
+    pub fn digests(&self) -> Result<Vec<(String, Result<bool>)>> {
+        let agree = |said: &str, bytes: &[u8]| match said {
+            "" => Ok(false),
+            said if said == digest(bytes) => Ok(true),
+            _ => Err(Error::model("this is not the model that its card tells of")),
+        };
+        let own = |built_in: &BuiltIn| agree(&Card::from_toml(built_in.card)?.digest, built_in.model);
+        let mut checked: Vec<_> = BUILT_IN.iter().map(|model| (model.name.to_owned(), own(model))).collect();
+        let of_file = |file: &Path| {
+            let said = card_beside(file)?.map(|card| card.digest).unwrap_or_default();
+            agree(&said, &onnx::load(file, &Limits::default())?)
+        };
+        checked.extend(self.files()?.into_iter().map(|(name, file)| {
+            let agrees = of_file(&file);
+            (name, agrees)
+        }));
+        Ok(checked)
+    }
+
     /// The file of the folder's generator `name`.
     fn file_of(&self, name: &str) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
@@ -155,18 +179,24 @@ impl Zoo {
         [folder.join(name).join("model.onnx"), folder.join(format!("{name}.onnx"))].into_iter().find(|p| p.is_file())
     }
 
-    fn in_folder(&self) -> Result<Vec<Entry>> {
+    /// The folder's generators: their names and files.
+    fn files(&self) -> Result<Vec<(String, PathBuf)>> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let mut entries = Vec::new();
+        let mut files = Vec::new();
         for item in std::fs::read_dir(folder).map_err(|e| Error::io("cannot list", folder, e))? {
             let path = item.map_err(|e| Error::io("cannot list", folder, e))?.path();
             let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
             let name = name.strip_suffix(".onnx").unwrap_or(name);
-            let Some(file) = self.file_of(name) else { continue };
+            files.extend(self.file_of(name).map(|file| (name.to_owned(), file)));
+        }
+        Ok(files)
+    }
+
+    fn in_folder(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for (name, file) in self.files()? {
             match card_of(&file) {
-                Ok(card) => {
-                    entries.push(Entry { card: Card { name: name.into(), ..card }, origin: Origin::File(file) });
-                }
+                Ok(card) => entries.push(Entry { card: Card { name, ..card }, origin: Origin::File(file) }),
                 Err(error) => log::warn!("left out: {}", error.at(file.display())),
             }
         }
@@ -271,6 +301,18 @@ mod tests {
         std::fs::write(folder.path().join("medium-x2/model.onnx"), chain(2, 9).to_bytes()).unwrap();
         let error = Zoo::new(Some(folder.path().into())).open("medium-x2", &Overrides::default()).err().unwrap();
         assert!(error.to_string().contains("card.toml of another model"), "{error}");
+    }
+
+    #[test]
+    fn digests_tell_what_is_as_its_card_says_and_what_is_not() {
+        let folder = folder();
+        std::fs::write(folder.path().join("medium-x2/model.onnx"), chain(2, 9).to_bytes()).unwrap();
+        let checked = Zoo::new(Some(folder.path().into())).digests().unwrap();
+        let (own, others) = checked.split_at(BUILT_IN.len());
+        assert!(own.iter().all(|(_, agrees)| matches!(agrees, Ok(true))));
+        let of = |name: &str| others.iter().find(|(own, _)| own == name).map(|(_, agrees)| agrees.as_ref().ok());
+        assert_eq!((of("medium-x4"), of("medium-x2")), (Some(Some(&true)), Some(None)));
+        assert_eq!((of("bare"), of("nothing")), (Some(Some(&false)), None));
     }
 
     #[test]

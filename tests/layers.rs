@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules of the library by layer, the lowest first. A module may import from its own layer and those below.
 const LAYERS: [&[&str]; 4] = [
-    &["atomic", "card", "error", "frame", "geometry", "progress"],
+    &["atomic", "card", "error", "frame", "geometry", "progress", "written"],
     &["codec", "colour", "kernel", "metric", "onnx", "resample", "sample", "y4m"],
     &["engine", "evaluate", "profile", "self_exemplar", "session", "upscale", "zoo"],
     &["device", "host"],

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use upres::error::{Kind, Result};
 
 mod bench;
+mod boards;
 mod compare;
 mod completions;
 mod devices;
+mod doctor;
 mod info;
 mod interrupt;
 mod limits;
@@ -47,6 +49,10 @@ enum Command {
     Tune(tune::Args),
     /// List cameras, virtual cameras and screens
     Devices(devices::Args),
+    /// List the profiles of boards, or print one; they choose models and threads for `upres live`
+    Boards(boards::Args),
+    /// Look for what stands between this machine and a live picture, and say what to do about it
+    Doctor(doctor::Args),
     /// Draw the sample picture
     Sample(sample::Args),
     /// Write shell completions or the man page
@@ -111,6 +117,8 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Bench(args) => bench::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Devices(args) => devices::run(args),
+        Command::Boards(args) => boards::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Completions(args) => completions::run(args),
     }

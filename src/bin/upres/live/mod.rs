@@ -1,15 +1,15 @@
 //! `upres live`: a camera in, the enlarged picture out.
 
 mod catalogue;
+mod choice;
 mod keeper;
 mod outputs;
-mod settings;
+pub(crate) mod settings;
 
 use catalogue::Models;
 use keeper::{Signals, Watch};
 use outputs::{Outputs, duration as seconds};
 use settings::Settings;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,12 +23,7 @@ use upres::device::source::pattern::{Pattern, PatternOptions};
 use upres::device::source::uri::SourceUri;
 use upres::device::stream::SparingOptions;
 use upres::error::{Error, Kind, Result};
-use upres::kernel::Level;
-use upres::profile::Profile;
 use upres::zoo::Zoo;
-
-/// The generator for cameras.
-const CAMERA: &str = "camera-x2";
 
 /// Options of `upres live`.
 #[derive(Debug, clap::Args)]
@@ -78,10 +73,11 @@ fn read_again(args: &Args, desk: &Arc<Desk>) -> Result<(Settings, Outputs)> {
 }
 
 fn read(args: &Args) -> Result<Settings> {
-    match &args.config {
-        Some(file) => args.settings.over_file(file),
-        None => Ok(args.settings.clone()),
-    }
+    let told = match &args.config {
+        Some(file) => args.settings.over_file(file)?,
+        None => args.settings.clone(),
+    };
+    choice::with_board(told)
 }
 
 /// Runs until the end, or until the configuration is to be read again.
@@ -117,7 +113,7 @@ fn once(settings: &Settings, outputs: Outputs, desk: &Arc<Desk>, signals: &Signa
 fn options(settings: &Settings) -> Result<LiveOptions> {
     let (source_name, source) = source(settings.source.as_deref().unwrap_or("v4l2:"))?;
     let zoo = Zoo::new(settings.models_dir.clone());
-    let (model, threads) = model(settings, &zoo)?;
+    let (model, threads) = choice::model(settings, &zoo)?;
     let own = zoo.list()?.into_iter().find(|entry| entry.card.name == model).map(|entry| entry.card.scale);
     let scale = match (settings.scale, own) {
         (Some(scale), _) if !(1.0..=8.0).contains(&scale) => {
@@ -180,25 +176,4 @@ fn source(text: &str) -> Result<(String, OpenSource)> {
         }
     };
     Ok((name, open))
-}
-
-/// The model that is named or fits, and the threads for it.
-fn model(settings: &Settings, zoo: &Zoo) -> Result<(String, usize)> {
-    let profile = Profile::usual_place().and_then(|place| Profile::load(&place, Level::best().name()).ok().flatten());
-    let choice = |name: &str| profile.as_ref().and_then(|profile| profile.models.get(name).cloned());
-    let model = match (&settings.model, settings.scale.unwrap_or(2.0)) {
-        (Some(model), _) => model.clone(),
-        (None, scale) if scale <= 2.0 => CAMERA.to_owned(),
-        (None, scale) => {
-            let nearest = zoo.nearest(scale)?;
-            choice(&nearest).map_or(nearest, |choice| choice.model)
-        }
-    };
-    let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let measured = choice(model.strip_suffix("-int8").unwrap_or(&model)).filter(|choice| choice.model == model);
-    let threads = settings.threads.unwrap_or_else(|| measured.map_or(all, |choice| choice.threads));
-    if !(1..=256).contains(&threads) {
-        return Err(Error::usage(format!("{threads} threads are not between 1 and 256")));
-    }
-    Ok((model, threads))
 }

@@ -2,61 +2,71 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use upres::device::board::Board;
+use upres::device::sink::screen::ScreenDevice;
+use upres::device::unpack::Crop;
 use upres::error::{Error, Result};
+use upres::written;
+
+const KEYS: &str = "keys are the flags of `upres live` without their dashes in front";
 
 /// Every setting by its flag's name; what is left out is left to the file, and then to the defaults.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
     /// Where frames come from: v4l2:/dev/video0?size=640x480&rate=30&format=MJPG, pipe:, rtsp://…, http://…, libcamera:0,
-    /// csi:0, file:PATH, pattern:size=640x480,rate=30,scene=walk [default: the first camera]
+    /// csi:0, file:PATH, pattern:size=640x480,rate=30,scene=walk [default: the board's, or the first camera]
     #[arg(short, long, value_name = "SOURCE")]
-    pub(super) source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Enlarge a part only: WxH (the middle), WxH+LEFT+TOP, or a factor of digital zoom such as 2
     #[arg(long, value_name = "REGION")]
-    pub(super) crop: Option<String>,
-    /// Model: a NAME of `upres models`, a FILE.onnx, or a filter such as bicubic [default: camera-x2 up to ×2, else the nearest]
+    pub(crate) crop: Option<String>,
+    /// Model: a NAME of `upres models`, a FILE.onnx, or a filter such as bicubic [default: the board's for the size of
+    /// the camera's frames, or camera-x2 up to ×2 and else the nearest]
     #[arg(short, long, value_name = "NAME|FILE")]
-    pub(super) model: Option<String>,
+    pub(crate) model: Option<String>,
     /// Output pixels for each input pixel, along each side, 1 to 8 [default: the model's, or 2]
     #[arg(short = 'x', long, value_name = "FACTOR")]
-    pub(super) scale: Option<f64>,
+    pub(crate) scale: Option<f64>,
     /// How strongly a model that was trained to look sharp may invent detail, 0 to 1
     #[arg(long, value_name = "0..1")]
-    pub(super) strength: Option<f32>,
+    pub(crate) strength: Option<f32>,
     /// Folder of further models
     #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
-    pub(super) models_dir: Option<PathBuf>,
-    /// Threads that share a frame [default: what `upres tune` found, or all cores]
+    pub(crate) models_dir: Option<PathBuf>,
+    /// What this machine is: a NAME of `upres boards` or a FILE.toml like theirs [default: by what it says of itself]
+    #[arg(long, value_name = "NAME|FILE", env = "UPRES_BOARD")]
+    pub(crate) board: Option<String>,
+    /// Threads that share a frame [default: what `upres tune` found, the board's, or all cores]
     #[arg(short = 'j', long, value_name = "N")]
-    pub(super) threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// What counts as a change: auto (by the camera's noise), a mean difference in codes, 0 (any), or off (compute everything)
     #[arg(long, value_name = "THRESHOLD", help_heading = "Keeping up")]
-    pub(super) reuse: Option<String>,
+    pub(crate) reuse: Option<String>,
     /// Seconds after which unchanged tiles are computed again all the same [default: 10]
     #[arg(long, value_name = "SECONDS", help_heading = "Keeping up")]
-    pub(super) refresh: Option<f64>,
+    pub(crate) refresh: Option<f64>,
     /// Fall back to a smaller model, half the rate, bicubic where frames come late or the board is hot [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Keeping up")]
-    pub(super) governor: Option<bool>,
-    /// Degrees Celsius from which on the governor steps down [default: 80]
+    pub(crate) governor: Option<bool>,
+    /// Degrees Celsius from which on the governor steps down [default: the board's, or 80]
     #[arg(long, value_name = "DEGREES", help_heading = "Keeping up")]
-    pub(super) hot: Option<f64>,
+    pub(crate) hot: Option<f64>,
     /// Show on a screen without a window system: auto, drm[:CARD], fb:/dev/fb0, tft:CHIP,spi=…,dc=…
     #[arg(long, value_name = "DEVICE", num_args = 0..=1, default_missing_value = "auto", help_heading = "Screen")]
-    pub(super) screen: Option<String>,
+    pub(crate) screen: Option<String>,
     /// Turn the picture clockwise: 0, 90, 180 or 270 degrees
     #[arg(long, value_name = "DEGREES", help_heading = "Screen")]
-    pub(super) rotate: Option<u32>,
+    pub(crate) rotate: Option<u32>,
     /// Left half before, right half after
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Screen")]
-    pub(super) split: Option<bool>,
+    pub(crate) split: Option<bool>,
     /// Figures over the picture
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Screen")]
-    pub(super) hud: Option<bool>,
+    pub(crate) hud: Option<bool>,
     /// Cover the screen instead of showing all of the picture
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Screen")]
-    pub(super) fill: Option<bool>,
+    pub(crate) fill: Option<bool>,
     /// Serve a page, /stream, /snapshot, /state and /metrics [default: 127.0.0.1:8080 where no other output is asked for]
     #[arg(
         long,
@@ -65,46 +75,46 @@ pub(crate) struct Settings {
         default_missing_value = "127.0.0.1:8080",
         help_heading = "Browser"
     )]
-    pub(super) http: Option<String>,
+    pub(crate) http: Option<String>,
     /// File whose first line visitors must know; needed where ADDRESS is not loopback
     #[arg(long, value_name = "FILE", help_heading = "Browser")]
-    pub(super) http_token_file: Option<PathBuf>,
+    pub(crate) http_token_file: Option<PathBuf>,
     /// Names by which browsers may call this machine, beside its address; commas between
     #[arg(long, value_name = "NAMES", help_heading = "Browser")]
-    pub(super) http_hosts: Option<String>,
+    pub(crate) http_hosts: Option<String>,
     /// How many may watch at a time [default: 64]
     #[arg(long, value_name = "N", help_heading = "Browser")]
-    pub(super) http_clients: Option<usize>,
+    pub(crate) http_clients: Option<usize>,
     /// Quality of the JPEGs that are served and recorded, 1 to 100 [default: 80, recordings 85]
     #[arg(long, value_name = "Q", help_heading = "Browser")]
-    pub(super) quality: Option<u8>,
+    pub(crate) quality: Option<u8>,
     /// Be a camera to other programs: a v4l2loopback device or any V4L2 output, such as /dev/video10[?format=YUYV|NV12|YU12]
     #[arg(long, value_name = "DEVICE", help_heading = "Virtual camera and files")]
-    pub(super) camera_out: Option<String>,
+    pub(crate) camera_out: Option<String>,
     /// Record into this folder, in segments
     #[arg(long, value_name = "DIR", help_heading = "Virtual camera and files")]
-    pub(super) record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
     /// mkv (JPEGs in Matroska) or y4m (raw) [default: mkv]
     #[arg(long, value_name = "FORMAT", help_heading = "Virtual camera and files")]
-    pub(super) record_format: Option<String>,
+    pub(crate) record_format: Option<String>,
     /// Seconds of a segment [default: 60]
     #[arg(long, value_name = "SECONDS", help_heading = "Virtual camera and files")]
-    pub(super) segment: Option<f64>,
+    pub(crate) segment: Option<f64>,
     /// Bytes that recordings may take, such as 2GB; the oldest go first [default: 2GB]
     #[arg(long, value_name = "BYTES", help_heading = "Virtual camera and files")]
-    pub(super) quota: Option<String>,
+    pub(crate) quota: Option<String>,
     /// Folder for snapshots, which SIGUSR1 and POST /control ask for
     #[arg(long, value_name = "DIR", help_heading = "Virtual camera and files")]
-    pub(super) snapshots: Option<PathBuf>,
+    pub(crate) snapshots: Option<PathBuf>,
     /// Measure the latency of the test card's frames from end to end
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Trying")]
-    pub(super) probe: Option<bool>,
+    pub(crate) probe: Option<bool>,
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Trying")]
-    pub(super) seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// End after so many frames
     #[arg(long, value_name = "N", help_heading = "Trying")]
-    pub(super) frames: Option<u64>,
+    pub(crate) frames: Option<u64>,
 }
 
 impl Settings {
@@ -112,21 +122,25 @@ impl Settings {
     ///
     /// # Errors
     /// An I/O error where the file cannot be read; a usage error, with its line, where it says what cannot be.
-    pub(super) fn over_file(&self, file: &Path) -> Result<Self> {
+    pub(crate) fn over_file(&self, file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|e| Error::io("cannot read", file, e))?;
         self.over(&text).map_err(|e| e.at(file.display()))
     }
 
+    /// Whether what is named by words can be: source, region, screen, board.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.source.as_deref().map(super::source).transpose()?;
+        self.crop.as_deref().map(str::parse::<Crop>).transpose()?;
+        self.screen.as_deref().map(str::parse::<ScreenDevice>).transpose()?;
+        self.board.as_deref().map(Board::open).transpose()?;
+        Ok(())
+    }
+
     fn over(&self, text: &str) -> Result<Self> {
-        let wrong = |e: toml::de::Error| {
-            // The whole of toml's own message takes several lines, and a log has one.
-            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count();
-            let said = text.lines().nth(line).unwrap_or_default().trim();
-            Error::usage(format!("line {} of this configuration cannot be followed ({said})", line + 1))
-                .caused_by(e.message().replace('\n', ", "))
-                .fix("keys are the flags of `upres live` without their dashes in front")
-        };
+        let wrong = |e: toml::de::Error| written::complaint(text, "configuration", KEYS, &e);
         // Once by itself, so that complaints name the file's own line.
         toml::from_str::<Self>(text).map_err(wrong)?;
         let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
@@ -167,7 +181,7 @@ mod tests {
     #[test]
     fn the_example_is_a_configuration_and_so_is_every_line_that_it_comments_out() {
         let example = include_str!("../../../../board/live.toml");
-        assert_eq!(Settings::default().over(example).unwrap().model.as_deref(), Some("camera-x2"));
+        assert_eq!(Settings::default().over(example).unwrap().http.as_deref(), Some("127.0.0.1:8080"));
         let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = "));
         assert!(lines.clone().count() > 15);
         for line in lines {

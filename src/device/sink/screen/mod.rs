@@ -8,12 +8,14 @@ mod convert;
 mod fbdev;
 mod fit;
 mod kms;
+mod list;
 mod options;
 mod paint;
 mod tft;
 mod turned;
 mod windows;
 
+pub use list::{ScreenReport, list};
 pub use options::{DrmOptions, Rotation, ScreenDevice, ScreenOptions, TftModel, TftOptions};
 
 use super::Sink;

@@ -66,7 +66,7 @@ pub struct DeviceReport {
 }
 
 /// Drivers of sensors without the picture processing behind them; libcamera makes cameras of them.
-const RAW_SENSORS: [&str; 4] = ["unicam", "rp1-cfe", "bcm2835-isp", "tegra-video"];
+pub(crate) const RAW_SENSORS: [&str; 4] = ["unicam", "rp1-cfe", "bcm2835-isp", "tegra-video"];
 
 /// The paths of all video devices, by their numbers.
 fn paths() -> Vec<PathBuf> {

@@ -55,7 +55,10 @@ impl FromStr for PatternOptions {
             options.take(part)?;
         }
         let least = smallest();
-        if options.size.width < least.width || options.size.height < least.height || options.size.area() > 1 << 24 {
+        if options.size.width < least.width
+            || options.size.height < least.height
+            || options.size.checked_area().is_none_or(|area| area > 1 << 24)
+        {
             return Err(Error::usage(format!("a test card of {} does not hold its number", options.size))
                 .fix(format!("choose at least {least} and at most 16 million pixels")));
         }

@@ -1,0 +1,115 @@
+//! `upres doctor`: what stands between this machine and a live picture.
+
+use crate::boards;
+use crate::limits::parse_bytes;
+use crate::live::settings::Settings;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+use upres::device::board::Board;
+use upres::device::board::doctor::{Asked, Finding, State, examine};
+use upres::device::tree::Tree;
+use upres::error::{Error, Kind, Result};
+
+/// Options of `upres doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The configuration of `upres live` to look at [default: /etc/upres/live.toml, if it is there]
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// What this machine is: a NAME of `upres boards` or a FILE.toml like theirs [default: by what it says of itself]
+    #[arg(long, value_name = "NAME|FILE", env = "UPRES_BOARD")]
+    board: Option<String>,
+    /// Folder of further models
+    #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
+    models_dir: Option<PathBuf>,
+    /// Print JSON: an array of objects with id, state, found and fix
+    #[arg(long)]
+    json: bool,
+    /// Look at a folder that looks like a machine's files
+    #[arg(long, value_name = "DIR", hide = true)]
+    root: Option<PathBuf>,
+}
+
+/// Where the service has its configuration.
+const CONFIGURATION: &str = "/etc/upres/live.toml";
+/// What recordings may take where nothing is said.
+const QUOTA: &str = "2GB";
+
+/// Runs `upres doctor`. It fails where something is in trouble; warnings do not count.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let tree = boards::tree(args.root.as_deref())?;
+    let findings = examine(&tree, &asked(args, &tree)?, SystemTime::now());
+    if args.json {
+        let text = serde_json::to_string_pretty(&findings)
+            .map_err(|e| Error::internal("the findings cannot be written as JSON").caused_by(e))?;
+        println!("{text}");
+    } else {
+        findings.iter().for_each(print);
+        let count = |state: State| findings.iter().filter(|finding| finding.state == state).count();
+        println!("{} in trouble, {} warnings", count(State::Trouble), count(State::Warning));
+    }
+    let trouble = findings.iter().any(|finding| finding.state == State::Trouble);
+    Ok(if trouble { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(finding: &Finding) {
+    println!("{:8} {:13}  {}", finding.state.name(), finding.id, finding.found);
+    if let Some(fix) = &finding.fix {
+        println!("{:22}  do this: {fix}", "");
+    }
+}
+
+/// What live work would be asked for: by the configuration, and by what was typed.
+fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
+    let usual = tree.path(CONFIGURATION);
+    let file = args.config.clone().or_else(|| usual.is_file().then_some(usual));
+    let (settings, mut refused) = match &file {
+        None => (Settings::default(), None),
+        Some(file) => match follow(file) {
+            Ok(settings) => (settings, None),
+            Err(error) => (Settings::default(), Some(error.to_string())),
+        },
+    };
+    let quota = parse_bytes(settings.quota.as_deref().unwrap_or(QUOTA)).unwrap_or_else(|error| {
+        refused.get_or_insert(error.to_string());
+        0
+    });
+    let board = match (&args.board, &settings.board) {
+        (Some(board), _) => Some(Board::open(board)?),
+        (None, Some(board)) => {
+            Board::open(board).map_err(|error| refused.get_or_insert(error.to_string()).clone()).ok()
+        }
+        (None, None) => None,
+    };
+    Ok(Asked {
+        configuration: file,
+        refused,
+        board,
+        source: settings.source,
+        model: settings.model,
+        scale: settings.scale,
+        hot: settings.hot,
+        screen: settings.screen,
+        camera_out: settings.camera_out,
+        http: settings.http,
+        token_file: settings.http_token_file,
+        record: settings.record,
+        quota,
+        snapshots: settings.snapshots,
+        models_dir: args.models_dir.clone().or(settings.models_dir),
+    })
+}
+
+/// The configuration, with the address, the source and the screen looked at as well.
+fn follow(file: &Path) -> Result<Settings> {
+    /// As bounded as all that is read here.
+    const MOST: u64 = 1 << 20;
+    let metadata = std::fs::metadata(file).map_err(|e| Error::io("cannot read", file, e))?;
+    if !metadata.is_file() || metadata.len() > MOST {
+        return Err(Error::new(Kind::Input, format!("{} is no configuration", file.display())));
+    }
+    let settings = Settings::default().over_file(file)?;
+    settings.check().map_err(|e| e.at(file.display()))?;
+    Ok(settings)
+}

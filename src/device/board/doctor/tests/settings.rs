@@ -1,0 +1,76 @@
+//! The configuration, its folders, its models.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn the_configuration_is_there_broken_or_not() {
+    let made = pi_4();
+    says(&made, &asked(), "configuration", State::Note, &["none"]);
+    let file = Asked { configuration: Some("/etc/upres/live.toml".into()), ..asked() };
+    says(&made, &file, "configuration", State::Ok, &["/etc/upres/live.toml can be followed"]);
+    let broken = Asked { refused: Some("live.toml: line 3".into()), ..file };
+    says(&made, &broken, "configuration", State::Trouble, &["line 3", "--help"]);
+}
+
+#[test]
+fn a_token_is_for_those_who_may_know_it() {
+    let made = pi_4();
+    let open = Asked {
+        configuration: Some("/etc/upres/live.toml".into()),
+        http: Some("0.0.0.0:8080".into()),
+        token_file: Some("/etc/upres/token".into()),
+        ..asked()
+    };
+    says(&made, &open, "token", State::Trouble, &["/etc/upres/token", "openssl"]);
+    made.file("/etc/upres/token", "0123456789abcdef\n").mode("/etc/upres/token", 0o644);
+    says(&made, &open, "token", State::Warning, &["every user", "chmod o-rwx"]);
+    made.mode("/etc/upres/token", 0o640);
+    assert!(findings(&made, &open, "token").is_empty());
+    says(&made, &open, "http", State::Ok, &["0.0.0.0:8080"]);
+    made.file("/etc/upres/token", "short\n");
+    says(&made, &open, "http", State::Trouble, &["token of 5 characters"]);
+    assert!(!format!("{:?}", look(&made, &open)).contains("short"), "the token is not shown");
+    let bare = Asked { token_file: None, ..open.clone() };
+    says(&made, &bare, "http", State::Trouble, &["no token", "127.0.0.1"]);
+    let nowhere = Asked { http: Some("everywhere".into()), ..open };
+    says(&made, &nowhere, "http", State::Trouble, &["'everywhere'"]);
+}
+
+#[test]
+fn recordings_need_a_folder_with_room() {
+    let made = pi_4();
+    says(&made, &asked(), "disk", State::Ok, &["nothing is to be recorded"]);
+    let recording = Asked { record: Some("/var/lib/upres".into()), quota: 1_000, ..asked() };
+    says(&made, &recording, "disk", State::Trouble, &["/var/lib/upres (record)", "mkdir"]);
+    made.file("/var/lib/upres", "");
+    says(&made, &recording, "disk", State::Trouble, &["no folder"]);
+    made.without("/var/lib/upres").folder("/var/lib/upres").mode("/var/lib/upres", 0o770);
+    says(&made, &recording, "disk", State::Ok, &["/var/lib/upres"]);
+    let endless = Asked { quota: u64::MAX, snapshots: Some("/var/lib/upres".into()), ..recording.clone() };
+    says(&made, &endless, "disk", State::Warning, &["smaller quota"]);
+    says(&made, &endless, "disk", State::Ok, &["snapshots"]);
+    made.user(false);
+    says(&made, &recording, "disk", State::Trouble, &["cannot be written", "chown"]);
+}
+
+#[test]
+fn models_are_held_to_their_cards() {
+    let made = pi_4();
+    says(&made, &asked(), "models", State::Ok, &["are what their cards say"]);
+    let folder = Asked { models_dir: Some("/srv/models".into()), ..asked() };
+    says(&made, &folder, "models", State::Trouble, &["cannot be listed", "models-dir"]);
+    let bytes = crate::session::testing::chain(2, 4).to_bytes();
+    made.file("/srv/models/bare.onnx", &bytes);
+    says(&made, &folder, "models", State::Note, &["bare", "no card"]);
+    made.file("/srv/models/mine/model.onnx", &bytes);
+    let card = crate::zoo::Zoo::default().list().unwrap()[0].card.clone();
+    let right = crate::card::Card { digest: crate::session::digest(&bytes), ..card.clone() };
+    made.file("/srv/models/mine/card.toml", right.to_toml().unwrap());
+    assert!(findings(&made, &folder, "models").iter().all(|(state, _)| *state < State::Warning));
+    made.file("/srv/models/mine/card.toml", card.to_toml().unwrap());
+    says(&made, &folder, "models", State::Trouble, &["mine: this is not the model", "export it again"]);
+    made.file("/srv/models/mine/card.toml", "name = 3\n");
+    says(&made, &folder, "models", State::Trouble, &["mine", "card.toml"]);
+}

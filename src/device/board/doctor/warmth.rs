@@ -1,0 +1,64 @@
+//! Heat and power.
+
+use super::{Case, Finding};
+use crate::device::live::governor::GovernorOptions;
+use crate::device::live::health::Health;
+
+/// A Raspberry Pi's bits: what they mean, and what to do about it.
+const BITS: [(u32, &str, &str); 4] = [
+    (0, "low voltage", POWER),
+    (1, "frequency capped", COOL),
+    (2, "throttled", COOL),
+    (3, "at the soft temperature limit", COOL),
+];
+const POWER: &str =
+    "use the power supply that was made for this board (5 V, 3 A; a Pi 5 wants 5 A) and a short, thick cable";
+const COOL: &str = "give it a heat sink or a fan and let air to it, or take a smaller model or rate";
+/// Where the same bits stand that are kept since it was switched on.
+const SINCE: u32 = 16;
+/// Degrees below the limit at which it is near.
+const NEAR: f64 = 5.0;
+
+pub(super) fn throttling(case: &Case) -> Vec<Finding> {
+    let Some(bits) = Health::new(case.tree.clone()).throttle_bits() else {
+        let pi = case.raspberry_pi();
+        let note = || {
+            Finding::note("throttling", "this kernel does not tell of low voltage")
+                .fix("vcgencmd get_throttled tells it")
+        };
+        return if pi { vec![note()] } else { Vec::new() };
+    };
+    let named = |shift: u32| BITS.iter().filter(move |(bit, ..)| bits >> (bit + shift) & 1 == 1);
+    let mut findings = Vec::new();
+    for (bit, name, fix) in BITS {
+        if bits >> bit & 1 == 1 {
+            findings.push(Finding::trouble("throttling", format!("{name}, now")).fix(fix));
+        } else if bits >> (bit + SINCE) & 1 == 1 {
+            findings.push(Finding::warning("throttling", format!("{name}, since it was switched on")).fix(fix));
+        }
+    }
+    if named(0).next().is_none() && named(SINCE).next().is_none() {
+        findings.push(Finding::ok("throttling", "none, and enough voltage, since it was switched on"));
+    }
+    findings
+}
+
+pub(super) fn temperature(case: &Case) -> Vec<Finding> {
+    let zones = Health::new(case.tree.clone()).zones();
+    let Some((name, degrees)) = zones.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return vec![Finding::note(
+            "temperature",
+            "there is no thermal zone: live work cannot step down before it is too hot",
+        )];
+    };
+    let hot = case.asked.hot.or(case.board.hot).unwrap_or(GovernorOptions::default().hot);
+    let found = format!("{degrees:.0} °C ({name}), live work steps down from {hot:.0} on");
+    let finding = if degrees >= hot {
+        Finding::trouble("temperature", found).fix(COOL)
+    } else if degrees >= hot - NEAR {
+        Finding::warning("temperature", found).fix(COOL)
+    } else {
+        Finding::ok("temperature", found)
+    };
+    vec![finding]
+}
