@@ -96,7 +96,7 @@ if [ -n "${UPRES_NATIVE:-}" ]; then
 fi
 if $runner unshare --mount "$here/packages.sh" --inside "$arch" "$root"; then
     echo "PACKAGE-OK $arch $suite, $SECONDS s"
-    rm -rf "$root" "$root".*
+    rm -rf "$root" "$root".{before,after,live,log}
 else
     echo "PACKAGE-FAILED $arch $suite: see $root" >&2 && exit 1
 fi
