@@ -2,6 +2,8 @@
 #![cfg(feature = "device")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod program;
+
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 fn upres(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_upres"));
+    let mut command = program::upres();
     command.args(arguments).env_remove("UPRES_BOARD").env_remove("UPRES_MODELS").stdin(Stdio::null());
     command.output().expect("the program starts")
 }

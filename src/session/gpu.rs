@@ -42,7 +42,7 @@ fn runtime() -> TractResult<&'static dyn tract_core::runtime::Runtime> {
 
 #[cfg(feature = "jetson")]
 fn available() -> Result<()> {
-    let found = std::panic::catch_unwind(|| runtime().and_then(|runtime| runtime.check()));
+    let found = std::panic::catch_unwind(|| runtime().and_then(tract_core::runtime::Runtime::check));
     let why = match found {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => format!("{error:#}"),
@@ -56,7 +56,8 @@ fn available() -> Result<()> {
 #[cfg(feature = "jetson")]
 pub(super) fn compile(mut model: TypedModel, half: bool) -> TractResult<Arc<TypedSimplePlan>> {
     if half {
-        tract_core::transform::get_transform("f32_to_f16")?.transform(&mut model)?;
+        let halves = tract_core::transform::get_transform("f32_to_f16")?;
+        halves.ok_or_else(|| tract_core::internal::anyhow!("tract has no 16-bit floats"))?.transform(&mut model)?;
     }
     let runnable = runtime()?.prepare(model)?;
     let plan = runnable.typed_plan().cloned();

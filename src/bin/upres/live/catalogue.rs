@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use upres::card::Card;
 use upres::device::live::Catalogue;
 use upres::error::{Error, Result};
-use upres::session::Overrides;
+use upres::session::{Overrides, Runner};
 use upres::upscale::{Generator, Interpolation};
 use upres::zoo::Zoo;
 
@@ -15,6 +15,8 @@ const SMALLER: f64 = 0.6;
 /// The zoo, and plain filters.
 pub(super) struct Models {
     zoo: Zoo,
+    /// What runs the networks, all of them.
+    runner: Runner,
     factor: usize,
     /// Those of the zoo that enlarge by the factor, and the one that was named.
     cards: BTreeMap<String, Card>,
@@ -24,20 +26,25 @@ pub(super) struct Models {
 
 impl Models {
     /// Those that enlarge by `factor`, and `named`, whatever it does.
-    pub(super) fn new(zoo: Zoo, factor: usize, named: &str) -> Result<Self> {
+    pub(super) fn new(zoo: Zoo, runner: Runner, factor: usize, named: &str) -> Result<Self> {
         let fits = |card: &Card| card.scale == factor;
         let cards = zoo.list()?.into_iter().map(|entry| entry.card).filter(fits);
         let mut models = Self {
+            runner,
             factor,
             cards: cards.map(|card| (card.name.clone(), card)).collect(),
             zoo,
             blends: Mutex::default(),
         };
         if !models.cards.contains_key(named) && Interpolation::by_name(named, factor).is_none() {
-            let card = models.zoo.open(named, &Overrides::default())?.card().clone();
+            let card = models.zoo.open(named, &models.overrides(None))?.card().clone();
             models.cards.insert(named.to_owned(), card);
         }
         Ok(models)
+    }
+
+    fn overrides(&self, strength: Option<f32>) -> Overrides {
+        Overrides { strength, runner: self.runner, ..Overrides::default() }
     }
 }
 
@@ -51,7 +58,7 @@ impl Catalogue for Models {
             return Err(Error::usage(format!("there is no model '{name}'"))
                 .fix(format!("there are {}", self.names().join(", "))));
         }
-        Ok(Arc::new(self.zoo.open(name, &Overrides { strength, ..Overrides::default() })?))
+        Ok(Arc::new(self.zoo.open(name, &self.overrides(strength))?))
     }
 
     fn names(&self) -> Vec<String> {
@@ -73,7 +80,7 @@ impl Catalogue for Models {
     fn strength(&self, name: &str) -> Option<f32> {
         let mut blends = self.blends.lock().unwrap_or_else(PoisonError::into_inner);
         let blends = blends.entry(name.to_owned()).or_insert_with(|| {
-            let opened = self.cards.get(name).map(|_| self.zoo.open(name, &Overrides::default()));
+            let opened = self.cards.get(name).map(|_| self.zoo.open(name, &self.overrides(None)));
             opened.and_then(Result::ok).is_some_and(|generator| generator.can_blend())
         });
         blends.then_some(1.0)
@@ -88,14 +95,14 @@ mod tests {
 
     #[test]
     fn smaller_ones_are_found_and_strengths_known() {
-        let models = Models::new(Zoo::default(), 4, "sharp-x4").unwrap();
+        let models = Models::new(Zoo::default(), Runner::Engine, 4, "sharp-x4").unwrap();
         assert_eq!(models.smaller("large-x4").as_deref(), Some("medium-x4"));
         assert_eq!(models.smaller("medium-x4-int8").as_deref(), Some("small-x4-int8"));
         assert_eq!(models.smaller("small-x4"), None);
         assert_eq!((models.strength("sharp-x4"), models.strength("small-x4")), (Some(1.0), None));
         assert!(models.names().iter().all(|name| models.open(name, None).is_ok()));
         assert!(models.open("small-x2", None).is_err());
-        let models = Models::new(Zoo::default(), 2, "camera-x2").unwrap();
+        let models = Models::new(Zoo::default(), Runner::Engine, 2, "camera-x2").unwrap();
         assert_eq!(models.smaller("camera-x2").as_deref(), Some("small-x2"));
     }
 }

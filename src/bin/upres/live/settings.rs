@@ -40,6 +40,10 @@ pub(crate) struct Settings {
     /// Threads that share a frame [default: what `upres tune` found, the board's, or all cores]
     #[arg(short = 'j', long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// What runs the network: engine, tract, cuda or cuda-f16 (an NVIDIA GPU; needs a program built with --features jetson) [default:
+    /// engine]
+    #[arg(long, value_name = "RUNNER", help_heading = "Keeping up")]
+    pub(super) runner: Option<String>,
     /// What counts as a change: auto (by the camera's noise), a mean difference in codes, 0 (any), or off (compute everything)
     #[arg(long, value_name = "THRESHOLD", help_heading = "Keeping up")]
     pub(crate) reuse: Option<String>,
