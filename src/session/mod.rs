@@ -14,7 +14,7 @@ mod island;
 mod probe;
 mod whole;
 
-use crate::card::{Card, Colour, Tiling};
+use crate::card::{Card, Colour, METADATA_KEY, Tiling};
 use crate::engine::{Island, Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -23,7 +23,7 @@ use crate::kernel::Level;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, Analysis, Limits};
 use crate::upscale::{Footing, Generator, Plan};
-use brought::{apply, checked_against, embedded_card, worked_out};
+use brought::{apply, worked_out};
 use engine::{Engine, Prepared};
 use island::Ready;
 use sha2::{Digest, Sha256};
@@ -31,6 +31,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use whole::{WholePlan, map_times};
 
+pub use brought::{checked_against, embedded_card};
 pub use whole::MapTime;
 
 /// What a user knows better than the graph tells.
@@ -127,7 +128,11 @@ impl TractGenerator {
         if let (None, Some(engine)) = (analysis.scale, &engine) {
             analysis.scale = match overrides.scale {
                 Some(scale) => Some(scale),
-                None => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
+                None => {
+                    let size = analysis.fixed_size.unwrap_or(Size::new(96, 64));
+                    onnx::check_size(&model, size, &limits)?;
+                    Some(engine.scale(size, &limits)?)
+                }
             };
         }
         let brought = embedded_card(&model)?.or_else(|| overrides.card.clone());
@@ -163,6 +168,11 @@ impl TractGenerator {
     /// Whether the engine runs all of the network.
     pub fn is_whole(&self) -> bool {
         self.whole.is_some()
+    }
+
+    /// Whether the model brings its own card.
+    pub fn brings_card(&self) -> bool {
+        self.model.metadata_props.iter().any(|entry| entry.key == METADATA_KEY)
     }
 
     /// Whether the model brings another end, so that [`Overrides::strength`] can be set.
