@@ -37,7 +37,7 @@ pub struct Analysis {
     pub operators: BTreeMap<String, usize>,
     /// Bytes of all tensors computed for one low-resolution pixel.
     pub bytes_per_pixel: f64,
-    /// The first operator that is not known; what stands behind it was not looked at.
+    /// The first operator that is not known; of what hangs on it, nothing but constants was looked at.
     pub unknown: Option<String>,
     /// The numbers that mean black and white, where the first operators tell.
     pub range_hint: Option<[f32; 2]>,
