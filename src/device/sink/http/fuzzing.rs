@@ -25,7 +25,7 @@ const MOST: usize = 256 << 10;
 /// How long a conversation may take; with a stopped clock that is no time at all.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client that says all it has to say at once, and hangs up when it has heard enough.
+/// A client that says all it has to say at once, waits, and hangs up when it has heard enough.
 struct Client {
     says: Vec<u8>,
     said: usize,
@@ -34,6 +34,9 @@ struct Client {
 
 impl AsyncRead for Client {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.said == self.says.len() {
+            return Poll::Pending;
+        }
         let run = into.remaining().min(self.says.len() - self.said);
         into.put_slice(&self.says[self.said..self.said + run]);
         self.said += run;
@@ -110,15 +113,15 @@ mod tests {
 
     #[test]
     fn the_server_answers_as_it_does_on_a_network() {
-        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n");
         assert!(answer(&get("/state"), false).starts_with("HTTP/1.1 200"));
         assert!(answer(&get("/state"), true).starts_with("HTTP/1.1 401"));
         assert!(answer(&get("/nothing"), false).starts_with("HTTP/1.1 404"));
-        let two = format!("{}{}", get("/metrics"), get("/state"));
+        let two = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n{}", get("/state"));
         assert_eq!(answer(&two, false).matches("HTTP/1.1 200").count(), 2);
         let body = r#"{"model":"camera-x2"}"#;
         let post = format!(
-            "POST /control HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
+            "POST /control HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
