@@ -86,6 +86,7 @@ pub struct TractGenerator {
 
 impl TractGenerator {
     /// Reads the `.onnx` file at `path`; its name without the ending becomes the generator's where it brings no card.
+    /// Nobody is asked whether it is trusted: programs open models by [`crate::zoo::Zoo`].
     ///
     /// # Errors
     /// An I/O error; a model or limit error where the file is damaged, not a generator, or beyond the default limits; a

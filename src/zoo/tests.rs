@@ -114,7 +114,10 @@ fn a_file_that_is_not_trusted_is_refused_before_it_is_parsed() {
     assert!(error.contains("not signed") && !error.contains("ONNX"), "{error}");
     let place = zoo.find("broken").unwrap();
     let found = zoo.examine(&place);
-    assert!(found.facts.is_none() && found.findings.len() == 1 && found.findings[0].contains("not signed"), "{found:?}");
+    assert!(
+        found.facts.is_none() && found.findings.len() == 1 && found.findings[0].contains("not signed"),
+        "{found:?}"
+    );
 }
 
 #[test]

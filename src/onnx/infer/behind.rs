@@ -57,8 +57,10 @@ fn most(operator: &str, inputs: &[u64]) -> Result<u64> {
             inputs.iter().fold(1, |product, &n| product.saturating_mul(n.max(1)))
         }
         _ => {
-            return Err(Error::model("would be computed while the model is read, and nobody can say how large it gets")
-                .fix("export the model with its constants folded"));
+            return Err(Error::model(
+                "would be computed while the model is read, and nobody can say how large it gets",
+            )
+            .fix("export the model with its constants folded"));
         }
     })
 }

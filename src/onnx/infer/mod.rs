@@ -190,7 +190,9 @@ pub(super) fn walk(graph: &GraphProto, opset: i64, channels: usize, size: Size, 
         }
         if constants > limits.weight_bytes {
             let most = limits.weight_bytes >> 20;
-            return Err(Error::limit(format!("the constants that the model computes pass {most} MiB here")).at(label(node)));
+            return Err(
+                Error::limit(format!("the constants that the model computes pass {most} MiB here")).at(label(node))
+            );
         }
         if let (None, Some(reason)) = (&walk.whole, &outcome.whole) {
             walk.whole = Some(format!("{} {reason}", label(node)));

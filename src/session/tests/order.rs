@@ -64,7 +64,8 @@ fn a_size_beyond_a_limit_is_refused_before_anything_is_made_for_it() {
     // Memory for these would be hundreds of gigabytes.
     let size = Size::new(65_000, 65_000);
     let limits = Limits { run_bytes: 1 << 20, ..Limits::default() };
-    let whole = TractGenerator::from_bytes("m", &chain(2, 8).to_bytes(), &Overrides::default(), limits.clone()).unwrap();
+    let whole =
+        TractGenerator::from_bytes("m", &chain(2, 8).to_bytes(), &Overrides::default(), limits.clone()).unwrap();
     assert!(whole.is_whole());
     assert_eq!(whole.plan(size).err().unwrap().kind(), Kind::Limit);
     let tract = Overrides { runner: crate::session::Runner::Tract, ..Overrides::default() };

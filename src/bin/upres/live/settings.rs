@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn trusted_keys_are_a_word_or_a_list_and_the_flags_count_first() {
         let keys = |flags: &[&str], file: &str| {
-            let flags = Settings { trusted_key: flags.iter().map(|&key| key.to_owned()).collect(), ..Settings::default() };
+            let flags =
+                Settings { trusted_key: flags.iter().map(|&key| key.to_owned()).collect(), ..Settings::default() };
             flags.over(file).map(|both| both.trusted_key).map_err(|e| e.to_string())
         };
         assert_eq!(keys(&[], "hot = 70").unwrap(), Vec::<String>::new());
