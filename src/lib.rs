@@ -33,6 +33,8 @@ pub mod y4m;
 #[cfg(any(feature = "device", feature = "host"))]
 pub mod session;
 #[cfg(any(feature = "device", feature = "host"))]
+pub mod trust;
+#[cfg(any(feature = "device", feature = "host"))]
 pub mod zoo;
 
 #[cfg(feature = "device")]

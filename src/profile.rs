@@ -84,16 +84,23 @@ impl Profile {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("cannot read", path, e)),
         };
-        let profile: Self = toml::from_str(&text).map_err(|e| {
-            Error::new(Kind::Input, format!("is no profile: {}", e.message()))
-                .fix("run 'upres tune' again, or delete the file")
-                .at(path.display())
-        })?;
+        let profile = Self::parse(&text).map_err(|e| e.at(path.display()))?;
         if profile.cpu != cpu {
             log::warn!("{} was measured on {}, this machine has {cpu}: run 'upres tune'", path.display(), profile.cpu);
             return Ok(None);
         }
         Ok(Some(profile))
+    }
+
+    /// Reads a profile's text.
+    ///
+    /// # Errors
+    /// An input error where it is none.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| {
+            Error::new(Kind::Input, format!("is no profile: {}", e.message()))
+                .fix("run 'upres tune' again, or delete the file")
+        })
     }
 
     /// Writes the profile to `path`, whose folder is made where there is none.

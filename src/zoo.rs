@@ -1,11 +1,20 @@
 //! Generators at hand: those compiled in, those of a folder, and any `.onnx` file.
+//!
+//! This is the one door through which models come in from outside: a file is read once, and the bytes that were held against
+//! the limits and the trusted keys are the bytes that are opened.
+
+mod examine;
 
 use crate::card::{Card, Precision};
 use crate::error::{Error, Result};
 use crate::onnx::{self, Limits};
 use crate::session::{Overrides, TractGenerator, digest};
+use crate::trust::Trust;
 use crate::upscale::Generator;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub use examine::{Examination, Facts};
 
 /// The generator that is used where none is named.
 pub const DEFAULT: &str = "medium-x4";
@@ -65,21 +74,38 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+/// Where a generator of some name is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The name by which it was asked for, or is listed.
+    pub name: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// The generators that can be named: those of a folder before those compiled in.
 #[derive(Debug, Clone, Default)]
 pub struct Zoo {
     folder: Option<PathBuf>,
+    trust: Trust,
 }
 
 impl Zoo {
     /// A zoo with the compiled-in generators and those of `folder`, which holds `NAME/model.onnx` (with `NAME/card.toml`)
     /// or `NAME.onnx`.
     pub fn new(folder: Option<PathBuf>) -> Self {
-        Self { folder }
+        Self { folder, trust: Trust::default() }
+    }
+
+    /// The same zoo, in which files are opened and listed only where `trust` lets them pass. What is compiled in is part of
+    /// the program, and needs no signature.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Every generator at hand, by factor and work; one of the folder hides one of the same name that is compiled in, and
-    /// what cannot be read in the folder is left out with a warning.
+    /// what cannot be read in the folder, or is not trusted, is left out with a warning.
     ///
     /// # Errors
     /// An I/O error where the folder cannot be listed.
@@ -100,28 +126,55 @@ impl Zoo {
     }
 
     /// Opens the generator of that name, the `.onnx` file of that path, or `model.onnx` of that folder. A `card.toml` beside
-    /// a `model.onnx` counts where the file itself brings no card, and must be of that very file.
+    /// a `model.onnx` counts where the file itself brings no card, and must be of that very file; where keys are demanded, it
+    /// must be signed as well.
     ///
     /// # Errors
-    /// A usage error where there is no such generator; those of [`TractGenerator::open`].
+    /// A usage error where there is no such generator; those of [`Trust::check`] and [`TractGenerator::open`].
     pub fn open(&self, name_or_file: &str, overrides: &Overrides) -> Result<TractGenerator> {
+        match self.find(name_or_file)?.origin {
+            Origin::File(path) => self.open_file(&path, overrides),
+            Origin::BuiltIn => {
+                let built_in = built_in(name_or_file)?;
+                TractGenerator::from_bytes(built_in.name, built_in.model, overrides, Limits::default())
+            }
+        }
+    }
+
+    /// Where [`Zoo::open`] finds the generator of that name.
+    ///
+    /// # Errors
+    /// A usage error where there is none. An `.onnx` file is not looked for.
+    pub fn find(&self, name_or_file: &str) -> Result<Place> {
         let path = Path::new(name_or_file);
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
-            return open_with_card(path, overrides);
-        }
-        if path.is_dir() && path.join("model.onnx").is_file() {
-            return open_with_card(&path.join("model.onnx"), overrides);
-        }
-        if let Some(path) = self.file_of(name_or_file) {
-            return open_with_card(&path, overrides);
-        }
-        if let Some(built_in) = BUILT_IN.iter().find(|b| b.name == name_or_file) {
-            return TractGenerator::from_bytes(built_in.name, built_in.model, overrides, Limits::default());
-        }
-        let names: Vec<String> = self.list()?.into_iter().map(|e| e.card.name).collect();
-        let known =
-            if names.is_empty() { "there is none at hand".into() } else { format!("there are {}", names.join(", ")) };
-        Err(Error::usage(format!("there is no model '{name_or_file}'")).fix(format!("{known}; or give a FILE.onnx")))
+        let origin = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
+            Origin::File(path.to_path_buf())
+        } else if path.is_dir() && path.join("model.onnx").is_file() {
+            Origin::File(path.join("model.onnx"))
+        } else if let Some(file) = self.file_of(name_or_file) {
+            Origin::File(file)
+        } else if BUILT_IN.iter().any(|b| b.name == name_or_file) {
+            Origin::BuiltIn
+        } else {
+            let names: Vec<String> = self.list()?.into_iter().map(|e| e.card.name).collect();
+            let known = if names.is_empty() {
+                "there is none at hand".into()
+            } else {
+                format!("there are {}", names.join(", "))
+            };
+            return Err(Error::usage(format!("there is no model '{name_or_file}'"))
+                .fix(format!("{known}; or give a FILE.onnx")));
+        };
+        Ok(Place { name: name_or_file.into(), origin })
+    }
+
+    /// Everything that is compiled in and every file of the folder, whether it can be opened or not.
+    ///
+    /// # Errors
+    /// An I/O error where the folder cannot be listed.
+    pub fn places(&self) -> Result<Vec<Place>> {
+        let built_in = BUILT_IN.iter().map(|b| Place { name: b.name.into(), origin: Origin::BuiltIn });
+        Ok(built_in.chain(self.files()?).collect())
     }
 
     /// The name of the generator to use for `factor`: of the default family, the smallest scale that reaches `factor`, or
@@ -146,30 +199,6 @@ impl Zoo {
         })
     }
 
-    /// Whether each generator, compiled in or of the folder, is what its card says: `false` where no card says it, an error where it
-    /// is another or cannot be read. The graphs are not looked at.
-    ///
-    /// # Errors
-    /// An I/O error where the folder cannot be listed.
-    pub fn digests(&self) -> Result<Vec<(String, Result<bool>)>> {
-        let agree = |said: &str, bytes: &[u8]| match said {
-            "" => Ok(false),
-            said if said == digest(bytes) => Ok(true),
-            _ => Err(Error::model("this is not the model that its card tells of")),
-        };
-        let own = |built_in: &BuiltIn| agree(&Card::from_toml(built_in.card)?.digest, built_in.model);
-        let mut checked: Vec<_> = BUILT_IN.iter().map(|model| (model.name.to_owned(), own(model))).collect();
-        let of_file = |file: &Path| {
-            let said = card_beside(file)?.map(|card| card.digest).unwrap_or_default();
-            agree(&said, &onnx::load(file, &Limits::default())?)
-        };
-        checked.extend(self.files()?.into_iter().map(|(name, file)| {
-            let agrees = of_file(&file);
-            (name, agrees)
-        }));
-        Ok(checked)
-    }
-
     /// The file of the folder's generator `name`.
     fn file_of(&self, name: &str) -> Option<PathBuf> {
         let folder = self.folder.as_ref()?;
@@ -179,150 +208,95 @@ impl Zoo {
         [folder.join(name).join("model.onnx"), folder.join(format!("{name}.onnx"))].into_iter().find(|p| p.is_file())
     }
 
-    /// The folder's generators: their names and files.
-    fn files(&self) -> Result<Vec<(String, PathBuf)>> {
+    /// The folder's files, by name.
+    fn files(&self) -> Result<Vec<Place>> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
         let mut files = Vec::new();
         for item in std::fs::read_dir(folder).map_err(|e| Error::io("cannot list", folder, e))? {
             let path = item.map_err(|e| Error::io("cannot list", folder, e))?.path();
             let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
             let name = name.strip_suffix(".onnx").unwrap_or(name);
-            files.extend(self.file_of(name).map(|file| (name.to_owned(), file)));
+            if let Some(file) = self.file_of(name) {
+                files.push(Place { name: name.into(), origin: Origin::File(file) });
+            }
         }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files.dedup();
         Ok(files)
     }
 
     fn in_folder(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for (name, file) in self.files()? {
-            match card_of(&file) {
-                Ok(card) => entries.push(Entry { card: Card { name, ..card }, origin: Origin::File(file) }),
+        for Place { name, origin } in self.files()? {
+            let Origin::File(file) = &origin else { continue };
+            match self.card_of(file) {
+                Ok(card) => entries.push(Entry { card: Card { name, ..card }, origin }),
                 Err(error) => log::warn!("left out: {}", error.at(file.display())),
             }
         }
         Ok(entries)
     }
+
+    /// The card of a file, as a list shows it. The one beside it is believed, unless signatures are demanded: then the file is
+    /// opened as it would be to be used.
+    fn card_of(&self, model: &Path) -> Result<Card> {
+        if !self.trust.demands()
+            && let Some((card, _)) = card_beside(model)?
+        {
+            return Ok(card);
+        }
+        Ok(self.open_file(model, &Overrides::default())?.card().clone())
+    }
+
+    /// Opens a file with the card beside it, which must be of this very file.
+    fn open_file(&self, path: &Path, overrides: &Overrides) -> Result<TractGenerator> {
+        let limits = Limits::default();
+        let bytes = onnx::load(path, &limits)?;
+        self.trust.check(path, &bytes)?;
+        let beside = card_beside(path)?;
+        if let Some((card, _)) = &beside
+            && !card.digest.is_empty()
+            && card.digest != digest(&bytes)
+        {
+            return Err(Error::model(format!("{} has a card.toml of another model beside it", path.display()))
+                .fix("export the model again, so that file and card agree"));
+        }
+        let overrides = Overrides { card: beside.as_ref().map(|(card, _)| card.clone()), ..overrides.clone() };
+        let name = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy());
+        let generator =
+            TractGenerator::from_bytes(&name, &bytes, &overrides, limits).map_err(|e| e.at(path.display()))?;
+        if let Some((_, text)) = &beside
+            && !generator.brings_card()
+        {
+            self.trust.check(&path.with_file_name("card.toml"), text.as_bytes())?;
+        }
+        Ok(generator)
+    }
 }
 
-/// The `card.toml` beside a `model.onnx`, if there is one.
-fn card_beside(model: &Path) -> Result<Option<Card>> {
+/// The longest `card.toml` that is read, in bytes.
+const MOST_CARD: u64 = 1 << 20;
+
+/// The `card.toml` beside a `model.onnx` with its text, if there is one.
+fn card_beside(model: &Path) -> Result<Option<(Card, String)>> {
     let beside = model.with_file_name("card.toml");
     if model.file_name().is_none_or(|n| n != "model.onnx") || !beside.is_file() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&beside).map_err(|e| Error::io("cannot read", &beside, e))?;
-    Card::from_toml(&text).map(Some).map_err(|e| e.at(beside.display()))
+    let cannot = |e| Error::io("cannot read", &beside, e);
+    let mut text = String::new();
+    let file = std::fs::File::open(&beside).map_err(cannot)?;
+    file.take(MOST_CARD + 1).read_to_string(&mut text).map_err(cannot)?;
+    if text.len() as u64 > MOST_CARD {
+        return Err(Error::limit(format!("{} is larger than {} KiB", beside.display(), MOST_CARD >> 10)));
+    }
+    Card::from_toml(&text).map(|card| Some((card, text))).map_err(|e| e.at(beside.display()))
 }
 
-fn card_of(model: &Path) -> Result<Card> {
-    match card_beside(model)? {
-        Some(card) => Ok(card),
-        None => Ok(TractGenerator::open(model, &Overrides::default())?.card().clone()),
-    }
-}
-
-/// Opens a model with the card beside it, which must be of this very file.
-fn open_with_card(path: &Path, overrides: &Overrides) -> Result<TractGenerator> {
-    let Some(card) = card_beside(path)? else { return TractGenerator::open(path, overrides) };
-    let said = card.digest.clone();
-    let generator = TractGenerator::open(path, &Overrides { card: Some(card), ..overrides.clone() })?;
-    if !said.is_empty() && said != generator.card().digest {
-        return Err(Error::model(format!("{} has a card.toml of another model beside it", path.display()))
-            .fix("export the model again, so that file and card agree"));
-    }
-    Ok(generator)
+fn built_in(name: &str) -> Result<&'static BuiltIn> {
+    let found = BUILT_IN.iter().find(|b| b.name == name);
+    found.ok_or_else(|| Error::internal(format!("'{name}' is not compiled in")))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
-
-    use super::*;
-    use crate::card::Tiling;
-    use crate::session::testing::{chain, chain_int8};
-
-    /// A folder with medium-x2, medium-x4, medium-x4-int8 and a bare file.
-    fn folder() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let models = [("medium-x2", chain(2, 8)), ("medium-x4", chain(4, 8)), ("medium-x4-int8", chain_int8(4, 8))];
-        for (name, model) in models {
-            let (place, bytes) = (folder.path().join(name), model.to_bytes());
-            std::fs::create_dir(&place).unwrap();
-            std::fs::write(place.join("model.onnx"), &bytes).unwrap();
-            let opened = TractGenerator::open(&place.join("model.onnx"), &Overrides::default()).unwrap();
-            let card = Card { name: name.into(), range: [0.0, 2.0], ..opened.card().clone() };
-            std::fs::write(place.join("card.toml"), card.to_toml().unwrap()).unwrap();
-        }
-        std::fs::write(folder.path().join("bare.onnx"), chain(3, 4).to_bytes()).unwrap();
-        std::fs::write(folder.path().join("broken.onnx"), b"no model").unwrap();
-        folder
-    }
-
-    #[test]
-    fn what_is_compiled_in_is_whole() {
-        for built_in in BUILT_IN {
-            let card = Card::from_toml(built_in.card).unwrap();
-            let generator = Zoo::default().open(built_in.name, &Overrides::default()).unwrap();
-            assert_eq!(card.name, built_in.name);
-            assert_eq!(&card, generator.card(), "card.toml and the card in model.onnx differ");
-        }
-    }
-
-    #[test]
-    fn a_folder_is_listed_by_factor_and_what_is_broken_is_left_out() {
-        let folder = folder();
-        let entries = Zoo::new(Some(folder.path().into())).list().unwrap();
-        let names: Vec<&str> =
-            entries.iter().filter(|e| e.origin != Origin::BuiltIn).map(|e| e.card.name.as_str()).collect();
-        assert_eq!(names, ["medium-x2", "bare", "medium-x4", "medium-x4-int8"]);
-    }
-
-    #[test]
-    fn names_folders_and_files_are_opened() {
-        let folder = folder();
-        let zoo = Zoo::new(Some(folder.path().into()));
-        let open = |what: &str| zoo.open(what, &Overrides::default());
-        assert_eq!(open("medium-x2").unwrap().card().range, [0.0, 2.0], "the card beside the file counts");
-        assert_eq!(open(folder.path().join("medium-x2").to_str().unwrap()).unwrap().card().name, "medium-x2");
-        let bare = open(folder.path().join("bare.onnx").to_str().unwrap()).unwrap();
-        assert_eq!((bare.card().name.as_str(), bare.card().scale), ("bare", 3));
-        assert_eq!(bare.card().tiling, Tiling::Halo(3));
-        let missing = open("nonsense").err().unwrap().to_string();
-        assert!(missing.contains("no model 'nonsense'") && missing.contains("medium-x4"), "{missing}");
-        for outside in ["../medium-x2", "..", "/", ""] {
-            assert!(open(outside).is_err(), "{outside}");
-        }
-        assert!(open("no/such/file.onnx").err().unwrap().to_string().contains("no/such/file.onnx"));
-    }
-
-    #[test]
-    fn a_card_of_another_file_is_refused() {
-        let folder = folder();
-        std::fs::write(folder.path().join("medium-x2/model.onnx"), chain(2, 9).to_bytes()).unwrap();
-        let error = Zoo::new(Some(folder.path().into())).open("medium-x2", &Overrides::default()).err().unwrap();
-        assert!(error.to_string().contains("card.toml of another model"), "{error}");
-    }
-
-    #[test]
-    fn digests_tell_what_is_as_its_card_says_and_what_is_not() {
-        let folder = folder();
-        std::fs::write(folder.path().join("medium-x2/model.onnx"), chain(2, 9).to_bytes()).unwrap();
-        let checked = Zoo::new(Some(folder.path().into())).digests().unwrap();
-        let (own, others) = checked.split_at(BUILT_IN.len());
-        assert!(own.iter().all(|(_, agrees)| matches!(agrees, Ok(true))));
-        let of = |name: &str| others.iter().find(|(own, _)| own == name).map(|(_, agrees)| agrees.as_ref().ok());
-        assert_eq!((of("medium-x4"), of("medium-x2")), (Some(Some(&true)), Some(None)));
-        assert_eq!((of("bare"), of("nothing")), (Some(Some(&false)), None));
-    }
-
-    #[test]
-    fn the_nearest_model_reaches_the_factor_if_one_does() {
-        let folder = folder();
-        let zoo = Zoo::new(Some(folder.path().into()));
-        for (factor, name) in
-            [(1.0, "medium-x2"), (2.0, "medium-x2"), (2.1, "medium-x4"), (4.0, "medium-x4"), (8.0, "medium-x4")]
-        {
-            assert_eq!(zoo.nearest(factor).unwrap(), name, "x{factor}");
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 4] = [
     &["atomic", "card", "error", "frame", "geometry", "progress", "written"],
     &["codec", "colour", "kernel", "metric", "onnx", "resample", "sample", "y4m"],
-    &["engine", "evaluate", "profile", "self_exemplar", "session", "upscale", "zoo"],
+    &["engine", "evaluate", "profile", "self_exemplar", "session", "trust", "upscale", "zoo"],
     &["device", "host"],
 ];
 
@@ -30,6 +30,7 @@ const OWNERS: [(&str, &[&str]); 25] = [
     ("image", &["codec/"]),
     ("jpeg_encoder", &["codec/"]),
     ("linux_embedded_hal", &["device/sink/screen/"]),
+    ("minisign_verify", &["trust.rs"]),
     ("mipidsi", &["device/sink/screen/"]),
     ("png", &["codec/"]),
     ("rayon", &["host/", "bin/upres-host/"]),
@@ -125,6 +126,19 @@ fn foreign_crates_have_one_owner() {
                 .iter()
                 .any(|owner| name.starts_with(owner) || format!("{}.rs", owner.trim_end_matches('/')) == name);
             assert!(!named || allowed, "{name} names the crate '{krate}', which belongs to {owners:?}");
+        }
+    }
+}
+
+#[test]
+fn models_come_in_through_the_zoo_alone() {
+    for (name, code) in program() {
+        // What the host opens it has made, or trains from.
+        if !name.starts_with("bin/upres/") && !name.starts_with("device/") {
+            continue;
+        }
+        for way in ["TractGenerator::open", "TractGenerator::from_bytes", "onnx::load", "onnx::read"] {
+            assert!(!code.contains(way), "{name} opens a model past the trusted keys: {way}");
         }
     }
 }

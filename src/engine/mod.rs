@@ -18,6 +18,8 @@ pub use recognise::{Island, Recognised, recognise};
 pub use stream::{Ends, Stream};
 
 #[cfg(test)]
+pub(crate) use packed::packed_so_far;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -39,9 +39,23 @@ pub enum Method {
     Direct,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Networks that this thread packed.
+    static PACKED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Networks that this thread packed, for tests of what comes before.
+#[cfg(test)]
+pub(crate) fn packed_so_far() -> usize {
+    PACKED.get()
+}
+
 impl Packed {
     /// Packs `network` for `level`.
     pub fn new(mut network: Network, level: Level, method: Method) -> Self {
+        #[cfg(test)]
+        PACKED.set(PACKED.get() + 1);
         let planar = planar(&network);
         let kernel = |map: &Map| match &map.make {
             Make::Convolve(filter) if method == Method::Winograd && pays(filter) => {

@@ -64,6 +64,15 @@ mod tests {
         assert!(Aligned::<i8>::zeros(0).is_empty());
     }
 
+    #[test]
+    #[ignore = "wrong on purpose: tests/asan.sh sees by it that the address sanitizer is at work"]
+    #[allow(unsafe_code)]
+    fn reads_behind_its_end() {
+        let floats = std::hint::black_box(vec![1.0_f32; 16]);
+        // SAFETY: there is none.
+        std::hint::black_box(unsafe { floats.as_ptr().add(floats.len()).read_volatile() });
+    }
+
     trait Line {
         fn begins_a_line(self) -> bool;
     }

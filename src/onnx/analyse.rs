@@ -4,7 +4,7 @@ use super::hints;
 use super::infer::{Link, Walk, walk};
 use super::proto::{Extent, GraphProto, ModelProto, NodeProto, TensorProto, TensorTypeProto, element};
 use super::reach::Span;
-use super::read::{Limits, graph, picture_input, shown};
+use super::read::{Limits, graph, picture_input, shown, stored_bytes};
 use crate::card::{Colour, Precision, Tiling};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -23,6 +23,8 @@ pub struct Analysis {
     pub precision: Precision,
     /// Weights and biases.
     pub parameters: u64,
+    /// Bytes of all stored tensors together.
+    pub weight_bytes: u64,
     /// Multiply-adds for one low-resolution pixel, as far as the operators are known.
     pub mac_per_pixel: f64,
     /// The only size that the graph accepts.
@@ -35,7 +37,7 @@ pub struct Analysis {
     pub operators: BTreeMap<String, usize>,
     /// Bytes of all tensors computed for one low-resolution pixel.
     pub bytes_per_pixel: f64,
-    /// The first operator that is not known; what stands behind it was not looked at.
+    /// The first operator that is not known; of what hangs on it, nothing but constants was looked at.
     pub unknown: Option<String>,
     /// The numbers that mean black and white, where the first operators tell.
     pub range_hint: Option<[f32; 2]>,
@@ -83,6 +85,7 @@ pub fn analyse(model: &ModelProto, limits: &Limits) -> Result<Analysis> {
         tiling,
         precision: precision(graph),
         parameters: parameters(graph),
+        weight_bytes: stored_bytes(graph),
         mac_per_pixel,
         fixed_size,
         min_side,

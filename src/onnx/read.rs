@@ -167,10 +167,24 @@ fn check_node(node: &NodeProto) -> Result<()> {
     Ok(())
 }
 
-fn check_tensors(graph: &GraphProto, limits: &Limits) -> Result<()> {
+/// Every stored tensor, in the graph or in an operator's attribute.
+fn tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
     let attributes = graph.node.iter().flat_map(|n| &n.attribute).filter_map(|a| a.t.as_ref());
+    graph.initializer.iter().chain(attributes)
+}
+
+/// Bytes of the stored tensors of a graph that was checked.
+pub(super) fn stored_bytes(graph: &GraphProto) -> u64 {
+    let bytes = |tensor: &TensorProto| {
+        let width = element::bytes(tensor.data_type).unwrap_or(0) as u64;
+        tensor.dims.iter().fold(width, |n, &dim| n.saturating_mul(dim.unsigned_abs()))
+    };
+    tensors(graph).map(bytes).fold(0, u64::saturating_add)
+}
+
+fn check_tensors(graph: &GraphProto, limits: &Limits) -> Result<()> {
     let mut total = 0_u64;
-    for tensor in graph.initializer.iter().chain(attributes) {
+    for tensor in tensors(graph) {
         total = total.saturating_add(check_tensor(tensor, limits).map_err(|e| e.at(tensor_label(tensor)))?);
         if total > limits.weight_bytes {
             return Err(Error::limit(format!(

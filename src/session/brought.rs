@@ -8,7 +8,10 @@ use crate::onnx::proto::ModelProto;
 use std::collections::BTreeMap;
 
 /// The card in the model's metadata, if it brings one.
-pub(super) fn embedded_card(model: &ModelProto) -> Result<Option<Card>> {
+///
+/// # Errors
+/// A model error where it is damaged.
+pub fn embedded_card(model: &ModelProto) -> Result<Option<Card>> {
     let entry = model.metadata_props.iter().find(|p| p.key == METADATA_KEY);
     entry.map(|p| Card::from_json(&p.value)).transpose()
 }
@@ -33,8 +36,12 @@ pub(super) fn worked_out(name: &str, analysis: &Analysis) -> Card {
     }
 }
 
-/// Holds a card from the metadata against the graph: a card that promises more than the graph keeps is refused.
-pub(super) fn checked_against(mut card: Card, analysis: &Analysis) -> Result<Card> {
+/// Holds a card from the metadata against the graph: a card that promises more than the graph keeps is refused. The card
+/// comes back with what only the graph knows.
+///
+/// # Errors
+/// A model error where they contradict each other.
+pub fn checked_against(mut card: Card, analysis: &Analysis) -> Result<Card> {
     let complain = |what: String| {
         Err(Error::model(format!("the model's card does not fit its graph: {what}"))
             .fix("export the model again, or remove the card"))

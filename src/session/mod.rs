@@ -15,7 +15,7 @@ mod island;
 mod probe;
 mod whole;
 
-use crate::card::{Card, Colour, Tiling};
+use crate::card::{Card, Colour, METADATA_KEY, Tiling};
 use crate::engine::{Island, Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -24,7 +24,7 @@ use crate::kernel::Level;
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, Analysis, Limits};
 use crate::upscale::{Footing, Generator, Plan};
-use brought::{apply, checked_against, embedded_card, worked_out};
+use brought::{apply, worked_out};
 use engine::{Engine, Prepared};
 use island::Ready;
 use sha2::{Digest, Sha256};
@@ -32,6 +32,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use whole::{WholePlan, map_times};
 
+pub use brought::{checked_against, embedded_card};
 pub use whole::MapTime;
 
 /// What a user knows better than the graph tells.
@@ -107,6 +108,7 @@ pub struct TractGenerator {
 
 impl TractGenerator {
     /// Reads the `.onnx` file at `path`; its name without the ending becomes the generator's where it brings no card.
+    /// Nobody is asked whether it is trusted: programs open models by [`crate::zoo::Zoo`].
     ///
     /// # Errors
     /// An I/O error; a model or limit error where the file is damaged, not a generator, or beyond the default limits; a
@@ -151,10 +153,13 @@ impl TractGenerator {
             Some(_) => None,
         };
         if let (None, Some(engine)) = (analysis.scale, &engine) {
-            analysis.scale = match overrides.scale {
-                Some(scale) => Some(scale),
-                None => Some(engine.scale(analysis.fixed_size.unwrap_or(Size::new(96, 64)), &limits)?),
-            };
+            analysis.scale = Some(if let Some(scale) = overrides.scale {
+                scale
+            } else {
+                let size = analysis.fixed_size.unwrap_or(Size::new(96, 64));
+                onnx::check_size(&model, size, &limits)?;
+                engine.scale(size, &limits)?
+            });
         }
         let brought = embedded_card(&model)?.or_else(|| overrides.card.clone());
         let known_range = overrides.range.is_some() || brought.is_some();
@@ -189,6 +194,11 @@ impl TractGenerator {
     /// Whether the engine runs all of the network.
     pub fn is_whole(&self) -> bool {
         self.whole.is_some()
+    }
+
+    /// Whether the model brings its own card.
+    pub fn brings_card(&self) -> bool {
+        self.model.metadata_props.iter().any(|entry| entry.key == METADATA_KEY)
     }
 
     /// Whether the model brings another end, so that [`Overrides::strength`] can be set.

@@ -47,16 +47,14 @@ impl<R: Read> Reader<R> {
             return Err(self.place(Error::input("the stream is damaged: no frame begins where one should")));
         }
         let bytes = self.header.frame_bytes();
-        frame.resize(bytes, 0);
-        self.source.read_exact(frame).map_err(|error| {
-            self.place(match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => {
-                    Error::input(format!("the stream ends inside this frame of {bytes} bytes"))
-                        .fix("the frames before it are done; see what ended the program in front of the pipe")
-                }
-                _ => unreadable(error),
-            })
-        })?;
+        frame.clear();
+        // Memory grows with what comes: a header that promises more than that costs nothing.
+        let read = (&mut self.source).take(bytes as u64).read_to_end(frame);
+        if read.map_err(|error| self.place(unreadable(error)))? < bytes {
+            let cut = Error::input(format!("the stream ends inside this frame of {bytes} bytes"))
+                .fix("the frames before it are done; see what ended the program in front of the pipe");
+            return Err(self.place(cut));
+        }
         self.frames += 1;
         Ok(true)
     }

@@ -117,7 +117,7 @@ pub(crate) fn methods<'a>(
     zoo: &ZooArgs,
     corrections: &CorrectionArgs,
 ) -> Result<Vec<Method>> {
-    let zoo = zoo.zoo();
+    let zoo = zoo.zoo()?;
     let mut methods: Vec<Method> = Vec::new();
     for name in names {
         let scale = methods.iter().find_map(Method::scale).unwrap_or(4);

@@ -10,6 +10,7 @@ use upres::device::board::Board;
 use upres::device::board::doctor::{Asked, Finding, State, examine};
 use upres::device::tree::Tree;
 use upres::error::{Error, Kind, Result};
+use upres::trust::Trust;
 
 /// Options of `upres doctor`.
 #[derive(Debug, clap::Args)]
@@ -82,6 +83,10 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
         }
         (None, None) => None,
     };
+    let trust = Trust::new(&settings.trusted_key).unwrap_or_else(|error| {
+        refused.get_or_insert(error.to_string());
+        Trust::default()
+    });
     Ok(Asked {
         configuration: file,
         refused,
@@ -98,6 +103,7 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
         quota,
         snapshots: settings.snapshots,
         models_dir: args.models_dir.clone().or(settings.models_dir),
+        trust,
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 /// Runs `upres info`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let generator = args.zoo.zoo().open(&args.model, &args.corrections.overrides())?;
+    let generator = args.zoo.zoo()?.open(&args.model, &args.corrections.overrides())?;
     if args.json {
         let analysis = generator.analysis();
         let answer = json!({

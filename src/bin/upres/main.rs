@@ -19,6 +19,7 @@ mod models;
 mod sample;
 mod tune;
 mod upscale;
+mod verify;
 mod video;
 
 /// Super-resolution that runs where the camera is: enlarges pictures and videos with small trained networks.
@@ -39,6 +40,8 @@ enum Command {
     Models(models::Args),
     /// Tell all about one generator: card, size, work, operators, digest
     Info(info::Args),
+    /// Look models over: digest, signature, limits, receptive field
+    Verify(verify::Args),
     /// Measure a picture against its original: PSNR, SSIM, difference picture
     Compare(compare::Args),
     /// Enlarge a camera's picture as it comes: on a screen, in a browser, as a virtual camera
@@ -112,6 +115,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Video(args) => video::run(args),
         Command::Models(args) => models::run(args),
         Command::Info(args) => info::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Live(args) => live::run(args),
         Command::Bench(args) => bench::run(args),

@@ -1,7 +1,7 @@
 //! The options that name a generator, shared by the subcommands that need one.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use upres::card::Colour;
 use upres::error::{Error, Result};
@@ -9,6 +9,7 @@ use upres::kernel::Level;
 use upres::profile::{Choice, Profile};
 use upres::self_exemplar::SelfExemplar;
 use upres::session::{Overrides, Runner, TractGenerator};
+use upres::trust::Trust;
 use upres::upscale::{Factor, Generator, Interpolation};
 use upres::zoo::Zoo;
 
@@ -18,12 +19,21 @@ pub(crate) struct ZooArgs {
     /// Folder of further models: NAME/model.onnx with NAME/card.toml, or NAME.onnx
     #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
     models_dir: Option<PathBuf>,
+    /// Open models from outside only where this minisign key signed them (FILE.onnx.minisig): its text, or a file with it; may be
+    /// given again
+    #[arg(long, value_name = "KEY|FILE", env = "UPRES_TRUSTED_KEY", value_delimiter = ',')]
+    trusted_key: Vec<String>,
 }
 
 impl ZooArgs {
     /// The generators at hand.
-    pub(crate) fn zoo(&self) -> Zoo {
-        Zoo::new(self.models_dir.clone())
+    pub(crate) fn zoo(&self) -> Result<Zoo> {
+        Ok(Zoo::new(self.models_dir.clone()).trusting(Trust::new(&self.trusted_key)?))
+    }
+
+    /// Those of another folder, by the same keys.
+    pub(crate) fn zoo_of(&self, folder: &Path) -> Result<Zoo> {
+        Ok(Zoo::new(Some(folder.to_path_buf())).trusting(Trust::new(&self.trusted_key)?))
     }
 }
 
@@ -151,7 +161,7 @@ impl ModelArgs {
 
     /// The generator that was named, or else the one nearest to `factor`.
     pub(crate) fn open(&self, factor: f64) -> Result<TractGenerator> {
-        let zoo = self.zoo.zoo();
+        let zoo = self.zoo.zoo()?;
         let name = if let Some(name) = &self.model {
             name.clone()
         } else {

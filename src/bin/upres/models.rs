@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// Runs `upres models`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let entries = args.zoo.zoo().list()?;
+    let entries = args.zoo.zoo()?.list()?;
     if args.json {
         let list: Vec<_> = entries
             .iter()

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if !(args.seconds > 0.0 && args.seconds <= 60.0) {
         return Err(Error::usage(format!("{} seconds are not between 0 and 60", args.seconds)));
     }
-    let zoo = args.zoo.zoo();
+    let zoo = args.zoo.zoo()?;
     let cards: Vec<Card> = zoo.list()?.into_iter().map(|entry| entry.card).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let counts = thread_counts(cores);

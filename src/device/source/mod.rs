@@ -4,6 +4,9 @@ mod assemble;
 pub mod camera;
 mod feed;
 pub mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod launch;
 pub mod mjpeg;
 pub mod pattern;

@@ -2,6 +2,7 @@
 //! depends on the picture.
 
 mod arithmetic;
+mod behind;
 mod convolution;
 mod layout;
 mod resample;
@@ -13,6 +14,7 @@ use super::reach::{Rate, Reach};
 use super::read::{Limits, label, picture_input};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
+use behind::Behind;
 use std::collections::HashMap;
 
 /// How a value hangs on the picture.
@@ -154,7 +156,7 @@ pub(super) struct Walk {
     pub(super) whole: Option<String>,
     /// Multiply-adds in all.
     pub(super) mac: f64,
-    /// The first operator that this crate does not know; nothing behind it was looked at.
+    /// The first operator that this crate does not know; of what hangs on it, only constants were looked at.
     pub(super) unknown: Option<String>,
 }
 
@@ -167,17 +169,30 @@ pub(super) fn walk(graph: &GraphProto, opset: i64, channels: usize, size: Size, 
     let picture = Value::constant(vec![1, channels, size.height, size.width], None, false);
     values.insert(input, Value { link, ..picture });
     let mut walk = Walk { values, reads: Vec::new(), whole: None, mac: 0.0, unknown: None };
-    let mut bytes = 0_u64;
+    let (mut bytes, mut constants, mut behind) = (0_u64, 0_u64, Behind::default());
     for node in &graph.node {
         let inputs = node.input.iter().map(|name| walk.values.get(name)).collect::<Vec<_>>();
+        let is_behind = node.input.iter().zip(&inputs).any(|(name, value)| !name.is_empty() && value.is_none());
         let call = Call { node, attributes: Attributes(node), inputs, opset, limits };
-        let Some(outcome) = infer(&call).map_err(|e| e.at(label(node)))? else {
-            walk.unknown = Some(label(node));
-            return Ok(walk);
+        let outcome = if is_behind { None } else { infer(&call).map_err(|e| e.at(label(node)))? };
+        let Some(outcome) = outcome else {
+            behind.add(node, &walk.values).map_err(|e| e.at(label(node)))?;
+            walk.unknown.get_or_insert_with(|| label(node));
+            walk.reads.push(Vec::new());
+            continue;
         };
         for value in &outcome.outputs {
             bytes = bytes.saturating_add(value.elements().saturating_mul(4));
             check_output(value, bytes, limits).map_err(|e| e.at(label(node)))?;
+            if value.link == Link::Constant {
+                constants = constants.saturating_add(value.elements().saturating_mul(8));
+            }
+        }
+        if constants > limits.weight_bytes {
+            let most = limits.weight_bytes >> 20;
+            return Err(
+                Error::limit(format!("the constants that the model computes pass {most} MiB here")).at(label(node))
+            );
         }
         if let (None, Some(reason)) = (&walk.whole, &outcome.whole) {
             walk.whole = Some(format!("{} {reason}", label(node)));

@@ -3,6 +3,7 @@
 
 mod both;
 mod cards;
+mod order;
 mod patches;
 mod reach;
 mod windows;

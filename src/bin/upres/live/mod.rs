@@ -23,6 +23,7 @@ use upres::device::source::pattern::{Pattern, PatternOptions};
 use upres::device::source::uri::SourceUri;
 use upres::device::stream::SparingOptions;
 use upres::error::{Error, Kind, Result};
+use upres::trust::Trust;
 use upres::zoo::Zoo;
 
 /// Options of `upres live`.
@@ -112,7 +113,7 @@ fn once(settings: &Settings, outputs: Outputs, desk: &Arc<Desk>, signals: &Signa
 /// What was typed, as the library means it; without sinks.
 fn options(settings: &Settings) -> Result<LiveOptions> {
     let (source_name, source) = source(settings.source.as_deref().unwrap_or("v4l2:"))?;
-    let zoo = Zoo::new(settings.models_dir.clone());
+    let zoo = Zoo::new(settings.models_dir.clone()).trusting(Trust::new(&settings.trusted_key)?);
     let (model, threads) = choice::model(settings, &zoo)?;
     let own = zoo.list()?.into_iter().find(|entry| entry.card.name == model).map(|entry| entry.card.scale);
     let scale = match (settings.scale, own) {

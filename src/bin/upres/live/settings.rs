@@ -1,6 +1,6 @@
 //! What can be asked of `upres live`: the flags, and the configuration file with the same names.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 use upres::device::board::Board;
 use upres::device::sink::screen::ScreenDevice;
@@ -34,6 +34,11 @@ pub(crate) struct Settings {
     /// Folder of further models
     #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
     pub(crate) models_dir: Option<PathBuf>,
+    /// Open models from outside only where this minisign key signed them: its text, or a file with it; may be given again, and as a
+    /// list in the file
+    #[arg(long, value_name = "KEY|FILE", env = "UPRES_TRUSTED_KEY", value_delimiter = ',')]
+    #[serde(deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trusted_key: Vec<String>,
     /// What this machine is: a NAME of `upres boards` or a FILE.toml like theirs [default: by what it says of itself]
     #[arg(long, value_name = "NAME|FILE", env = "UPRES_BOARD")]
     pub(crate) board: Option<String>,
@@ -43,7 +48,7 @@ pub(crate) struct Settings {
     /// What runs the network: engine, tract, cuda or cuda-f16 (an NVIDIA GPU; needs a program built with --features jetson) [default:
     /// engine]
     #[arg(long, value_name = "RUNNER", help_heading = "Keeping up")]
-    pub(super) runner: Option<String>,
+    pub(crate) runner: Option<String>,
     /// What counts as a change: auto (by the camera's noise), a mean difference in codes, 0 (any), or off (compute everything)
     #[arg(long, value_name = "THRESHOLD", help_heading = "Keeping up")]
     pub(crate) reuse: Option<String>,
@@ -121,6 +126,20 @@ pub(crate) struct Settings {
     pub(crate) frames: Option<u64>,
 }
 
+/// A word, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(given: D) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a word or a list of words")]
+    enum Given {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Given::deserialize(given)? {
+        Given::One(word) => vec![word],
+        Given::More(words) => words,
+    })
+}
+
 impl Settings {
     /// These settings, and those of `file` where they are silent.
     ///
@@ -180,6 +199,21 @@ mod tests {
             let error = flags.over(bad).unwrap_err().to_string();
             assert!(error.contains(part), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn trusted_keys_are_a_word_or_a_list_and_the_flags_count_first() {
+        let keys = |flags: &[&str], file: &str| {
+            let flags =
+                Settings { trusted_key: flags.iter().map(|&key| key.to_owned()).collect(), ..Settings::default() };
+            flags.over(file).map(|both| both.trusted_key).map_err(|e| e.to_string())
+        };
+        assert_eq!(keys(&[], "hot = 70").unwrap(), Vec::<String>::new());
+        assert_eq!(keys(&[], "trusted-key = \"a\"").unwrap(), ["a"]);
+        assert_eq!(keys(&[], "trusted-key = [\"a\", \"b\"]").unwrap(), ["a", "b"]);
+        assert_eq!(keys(&["c"], "trusted-key = [\"a\", \"b\"]").unwrap(), ["c"]);
+        let error = keys(&[], "hot = 70\ntrusted-key = 7").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("a word or a list"), "{error}");
     }
 
     #[test]

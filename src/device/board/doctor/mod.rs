@@ -17,6 +17,7 @@ use super::machine::Machine;
 use super::{Board, USUAL, frame_size};
 use crate::device::tree::{Tree, User};
 use crate::geometry::Size;
+use crate::trust::Trust;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -126,6 +127,8 @@ pub struct Asked {
     pub snapshots: Option<PathBuf>,
     /// The folder of further models.
     pub models_dir: Option<PathBuf>,
+    /// The keys that must have signed them.
+    pub trust: Trust,
 }
 
 /// What all checks look at.

@@ -5,20 +5,25 @@ use crate::zoo::Zoo;
 
 pub(super) fn digests(case: &Case) -> Vec<Finding> {
     let folder = case.asked.models_dir.as_ref().map(|folder| case.tree.path(folder));
-    let fix = "copy the model again, or export it again, so that file and card agree";
-    let checked = match Zoo::new(folder).digests() {
-        Ok(checked) => checked,
+    let fix = "'upres verify' tells more; copy the model again, or export it again, so that file and card agree";
+    let zoo = Zoo::new(folder).trusting(case.asked.trust.clone());
+    let places = match zoo.places() {
+        Ok(places) => places,
         Err(error) => {
             let found = format!("the folder of models cannot be listed: {error}");
             return vec![Finding::trouble("models", found).fix("name a folder that is there (models-dir), or none")];
         }
     };
     let (mut findings, mut whole, mut silent) = (Vec::new(), 0, Vec::new());
-    for (name, agrees) in checked {
-        match agrees {
-            Ok(true) => whole += 1,
-            Ok(false) => silent.push(name),
-            Err(error) => findings.push(Finding::trouble("models", format!("{name}: {error}")).fix(fix)),
+    for place in places {
+        let seen = zoo.examine(&place);
+        match seen.digest_agrees {
+            _ if !seen.is_good() => {
+                let found = format!("{}: {}", place.name, seen.findings.join("; "));
+                findings.push(Finding::trouble("models", found).fix(fix));
+            }
+            Some(_) => whole += 1,
+            None => silent.push(place.name),
         }
     }
     if !silent.is_empty() {

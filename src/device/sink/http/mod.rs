@@ -10,6 +10,9 @@ mod crowd;
 mod door;
 mod encoded;
 mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod login;
 mod metrics;
 mod options;

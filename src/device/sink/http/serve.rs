@@ -11,7 +11,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -44,6 +45,7 @@ pub(super) async fn run(listener: TcpListener, site: Arc<Site>) {
         };
         match accepted {
             Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
                 if let Ok(seat) = seats.clone().try_acquire_owned() {
                     tokio::spawn(serve(stream, site.clone(), seat, seats.available_permits() < TURNED_AWAY));
                 }
@@ -57,8 +59,11 @@ pub(super) async fn run(listener: TcpListener, site: Arc<Site>) {
     let _ = timeout(FAREWELL, seats.acquire_many(all)).await;
 }
 
-async fn serve(stream: TcpStream, site: Arc<Site>, seat: OwnedSemaphorePermit, is_crowded: bool) {
-    let _ = stream.set_nodelay(true);
+/// Answers all that one client asks for.
+pub(super) async fn serve<S>(stream: S, site: Arc<Site>, seat: OwnedSemaphorePermit, is_crowded: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut closing = site.closing.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let site = site.clone();

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::card::Card;
+use crate::onnx::Limits;
+use crate::session::{Overrides, TractGenerator};
+use crate::upscale::Generator;
 
 #[test]
 fn the_configuration_is_there_broken_or_not() {
@@ -65,12 +69,13 @@ fn models_are_held_to_their_cards() {
     made.file("/srv/models/bare.onnx", &bytes);
     says(&made, &folder, "models", State::Note, &["bare", "no card"]);
     made.file("/srv/models/mine/model.onnx", &bytes);
-    let card = crate::zoo::Zoo::default().list().unwrap()[0].card.clone();
-    let right = crate::card::Card { digest: crate::session::digest(&bytes), ..card.clone() };
+    let opened = TractGenerator::from_bytes("mine", &bytes, &Overrides::default(), Limits::default()).unwrap();
+    let right = opened.card().clone();
     made.file("/srv/models/mine/card.toml", right.to_toml().unwrap());
     assert!(findings(&made, &folder, "models").iter().all(|(state, _)| *state < State::Warning));
-    made.file("/srv/models/mine/card.toml", card.to_toml().unwrap());
-    says(&made, &folder, "models", State::Trouble, &["mine: this is not the model", "export it again"]);
+    let wrong = Card { digest: "0".repeat(64), ..right };
+    made.file("/srv/models/mine/card.toml", wrong.to_toml().unwrap());
+    says(&made, &folder, "models", State::Trouble, &["mine: the card is of another file", "export it again"]);
     made.file("/srv/models/mine/card.toml", "name = 3\n");
     says(&made, &folder, "models", State::Trouble, &["mine", "card.toml"]);
 }
