@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 // A body written once over `Lanes` becomes AVX2, AVX-512 or NEON only where it is inlined into a function that has them.
 #![allow(clippy::inline_always)]
+// Other machines have the scalar bodies and nothing to choose from.
+#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code, unused_macros, unused_mut))]
 
 pub mod aligned;
 pub mod bf16;

@@ -47,8 +47,8 @@ impl Picture {
     /// Values that use every bit.
     fn noise(size: Size, layout: Layout, depth: Depth) -> Self {
         Self::new(size, layout, depth, |x, y, c| {
-            let hash = (x * 31 + y * 1009 + c * 7 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-            (hash % (depth.max() as usize + 1)) as u16
+            let hash = ((x * 31 + y * 1009 + c * 7 + 1) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+            (hash % (depth.max() as u64 + 1)) as u16
         })
     }
 
