@@ -100,6 +100,8 @@ run_cargo() {
         export UPRES_RUNNER="$emulator -cpu ${UPRES_CPU:-max} -L /usr/$gnu"
         export "CARGO_TARGET_${upper}_RUNNER=$UPRES_RUNNER"
     fi
+    # Flags from the environment hide those of .cargo/config.toml.
+    if [ "$arch" = armhf ] && [ -n "${RUSTFLAGS:-}" ]; then export RUSTFLAGS="$RUSTFLAGS -C overflow-checks=on"; fi
     local command=$1
     shift
     # With hyphens, as no shell can export it: cargo-zigbuild sets the one with underscores, and this goes before it.
