@@ -157,9 +157,10 @@ impl Zoo {
             Origin::BuiltIn
         } else {
             let names: Vec<String> = self.list()?.into_iter().map(|e| e.card.name).collect();
-            let known = match names.is_empty() {
-                true => "there is none at hand".into(),
-                false => format!("there are {}", names.join(", ")),
+            let known = if names.is_empty() {
+                "there is none at hand".into()
+            } else {
+                format!("there are {}", names.join(", "))
             };
             return Err(Error::usage(format!("there is no model '{name_or_file}'"))
                 .fix(format!("{known}; or give a FILE.onnx")));

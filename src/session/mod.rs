@@ -127,13 +127,12 @@ impl TractGenerator {
             Some(_) => None,
         };
         if let (None, Some(engine)) = (analysis.scale, &engine) {
-            analysis.scale = match overrides.scale {
-                Some(scale) => Some(scale),
-                None => {
-                    let size = analysis.fixed_size.unwrap_or(Size::new(96, 64));
-                    onnx::check_size(&model, size, &limits)?;
-                    Some(engine.scale(size, &limits)?)
-                }
+            analysis.scale = if overrides.scale.is_some() {
+                overrides.scale
+            } else {
+                let size = analysis.fixed_size.unwrap_or(Size::new(96, 64));
+                onnx::check_size(&model, size, &limits)?;
+                Some(engine.scale(size, &limits)?)
             };
         }
         let brought = embedded_card(&model)?.or_else(|| overrides.card.clone());
