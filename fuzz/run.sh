@@ -10,10 +10,10 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 
 # What cargo-fuzz passes on: coverage for libFuzzer, and the address sanitizer, whose runtime lies in the toolchain. Only such
 # settings need the bootstrap word.
-export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0
-export RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 RUSTC_WRAPPER=$PWD/rustc.sh
+export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
--Cllvm-args=-sanitizer-coverage-trace-compares"
+-Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Zsanitizer=address"
 # Leaks are not looked for: a short run of a program that ends is no place for them.
 export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=32:allocator_may_return_null=0
 

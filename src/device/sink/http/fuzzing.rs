@@ -74,8 +74,8 @@ pub fn converse(bytes: &[u8], closed: bool) -> Vec<u8> {
     let desk = Arc::new(Desk::default());
     desk.write(|report| {
         report.models = vec!["camera-x2".to_owned(), "la\"rge\\\n".to_owned()];
-        report.source = "rtsp://me:secret@camera/".to_owned();
-        report.running = "camera-x2".to_owned();
+        report.source = String::from("rtsp://me:secret@camera/");
+        report.running = String::from("camera-x2");
         report.snapshots = true;
         report.strength = Some(0.5);
     });
