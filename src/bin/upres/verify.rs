@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use upres::card::Tiling;
-use upres::error::Result;
+use upres::error::{Error, Result};
 use upres::onnx::Limits;
 use upres::trust::Verdict;
 use upres::zoo::{Examination, Facts, Origin, Place, Zoo};
@@ -33,36 +33,36 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         found.extend(zoo.places()?.iter().map(|place| zoo.examine(place)));
     }
     for model in &args.models {
-        found.extend(places(&zoo, args, model).iter().map(|place| match place {
-            Ok(place) => zoo.examine(place),
-            Err(missing) => missing.clone(),
-        }));
+        found.extend(examined(&zoo, args, model));
     }
     let all_good = found.iter().all(Examination::is_good);
     if args.json {
         let models: Vec<Value> = found.iter().map(value).collect();
         println!("{:#}", json!({ "good": all_good, "models": models }));
     } else {
-        found.iter().for_each(|one| println!("{}", line(one)));
+        for one in &found {
+            println!("{}", line(one));
+        }
     }
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What `model` names: one model, or all of a folder of models. What cannot be found is told like any other finding.
-fn places(zoo: &Zoo, args: &Args, model: &str) -> Vec<Result<Place, Examination>> {
+/// What `model` names, looked over: one model, or all of a folder of models. What cannot be found is told like any other finding.
+fn examined(zoo: &Zoo, args: &Args, model: &str) -> Vec<Examination> {
     let path = Path::new(model);
-    let missing = |error: upres::error::Error| {
+    let missing = |error: Error| {
         let place = Place { name: model.into(), origin: Origin::File(PathBuf::from(model)) };
-        Err(Examination::of(place, vec![error.to_string()]))
+        Examination::of(place, vec![error.to_string()])
     };
+    let one = || zoo.find(model).map_or_else(missing, |place| zoo.examine(&place));
     if !path.is_dir() || path.join("model.onnx").is_file() {
-        return vec![zoo.find(model).or_else(missing)];
+        return vec![one()];
     }
-    let inside = args.zoo.zoo_of(path).and_then(|zoo| zoo.places());
-    match inside {
+    match args.zoo.zoo_of(path).and_then(|zoo| zoo.places()) {
         Ok(places) => {
-            let files: Vec<_> = places.into_iter().filter(|p| p.origin != Origin::BuiltIn).map(Ok).collect();
-            if files.is_empty() { vec![zoo.find(model).or_else(missing)] } else { files }
+            let files = places.iter().filter(|place| place.origin != Origin::BuiltIn);
+            let files: Vec<_> = files.map(|place| zoo.examine(place)).collect();
+            if files.is_empty() { vec![one()] } else { files }
         }
         Err(error) => vec![missing(error)],
     }

@@ -272,6 +272,8 @@ mod tests {
                 set.iter().filter(|(own, _)| *own == key).map(|(_, value)| value.type_str()).collect();
             let fits = match kind {
                 "text" => ["string"],
+                // A single text is a list of one.
+                "text, or a list of texts" => ["array"],
                 "whole number" => ["integer"],
                 "number" => ["float"],
                 "true or false" => ["boolean"],
