@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 4] = [
 ];
 
 /// Foreign crates and the folders or files of `src/` that may name them. The GPU's kernel speaks candle, whose memory it runs on.
-const OWNERS: [(&str, &[&str]); 25] = [
+const OWNERS: [(&str, &[&str]); 26] = [
     // The engine and its kernels have a module of this name.
     ("bytes", &["device/sink/http/", "engine/recognise/", "kernel/stream/"]),
     ("candle_core", &["host/", "bin/upres-host/", "kernel/cuda.rs"]),
