@@ -5,9 +5,9 @@
 //! <!-- run -->                      the block is run, where the blocks before it on its page left off
 //! <!-- run, needs: curl ffmpeg -->  so it is where these programs are
 //! <!-- run, fails -->               so it is, and its last command must fail
-//! <!-- run                          these lines are run before it
+//! <!-- run                          these lines are run before it; $MODELS is this project's folder of models
 //! upres sample photo.png -->
-//! <!-- not run: it needs a camera --> why not; PENDING stands in the reason where the program cannot do it yet
+//! <!-- not run: it needs a camera --> why not
 //! <!-- output -->                   before a block of `text`: the block before it must have said this; `…` stands for anything
 //! ```
 

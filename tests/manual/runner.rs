@@ -103,8 +103,9 @@ impl Place {
         command.args(["--kill-after=5", MOST, "sh", "-euc", &script.replace(PORT, &self.port)]);
         command.current_dir(self.folder.path().join("here")).env("HOME", self.folder.path().join("home"));
         command.env("PATH", &self.path);
-        for name in ["UPRES_MODELS", "UPRES_PROFILE", "UPRES_WEIGHTS", "XDG_CONFIG_HOME", "RUST_LOG", "JOURNAL_STREAM"]
-        {
+        command.env("MODELS", concat!(env!("CARGO_MANIFEST_DIR"), "/models"));
+        let own = ["UPRES_BOARD", "UPRES_MODELS", "UPRES_PROFILE", "UPRES_TRUSTED_KEY", "UPRES_WEIGHTS"];
+        for name in own.into_iter().chain(["XDG_CONFIG_HOME", "RUST_LOG", "JOURNAL_STREAM"]) {
             command.env_remove(name);
         }
         let status = command.stdin(Stdio::null()).stdout(file).stderr(other).status().expect("timeout is there");

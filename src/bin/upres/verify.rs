@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         found.extend(zoo.places()?.iter().map(|place| zoo.examine(place)));
     }
     for model in &args.models {
-        found.extend(examine(&zoo, args, model));
+        found.extend(examined(&zoo, args, model));
     }
     let all_good = found.iter().all(Examination::is_good);
     if args.json {
@@ -47,24 +47,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Looks over what `model` names: one model, or all of a folder of models. What cannot be found is told like any other finding.
-fn examine(zoo: &Zoo, args: &Args, model: &str) -> Vec<Examination> {
+/// What `model` names, looked over: one model, or all of a folder of models. What cannot be found is told like any other finding.
+fn examined(zoo: &Zoo, args: &Args, model: &str) -> Vec<Examination> {
     let path = Path::new(model);
     let missing = |error: Error| {
         let place = Place { name: model.into(), origin: Origin::File(PathBuf::from(model)) };
         Examination::of(place, vec![error.to_string()])
     };
-    if path.is_dir() && !path.join("model.onnx").is_file() {
-        let places = match args.zoo.zoo_of(path).and_then(|zoo| zoo.places()) {
-            Ok(places) => places,
-            Err(error) => return vec![missing(error)],
-        };
-        let files: Vec<_> = places.iter().filter(|place| place.origin != Origin::BuiltIn).collect();
-        if !files.is_empty() {
-            return files.into_iter().map(|place| zoo.examine(place)).collect();
-        }
+    let one = || zoo.find(model).map_or_else(missing, |place| zoo.examine(&place));
+    if !path.is_dir() || path.join("model.onnx").is_file() {
+        return vec![one()];
     }
-    vec![zoo.find(model).map_or_else(missing, |place| zoo.examine(&place))]
+    match args.zoo.zoo_of(path).and_then(|zoo| zoo.places()) {
+        Ok(places) => {
+            let files = places.iter().filter(|place| place.origin != Origin::BuiltIn);
+            let files: Vec<_> = files.map(|place| zoo.examine(place)).collect();
+            if files.is_empty() { vec![one()] } else { files }
+        }
+        Err(error) => vec![missing(error)],
+    }
 }
 
 /// One line for one model.
