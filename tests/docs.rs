@@ -7,10 +7,9 @@ mod manual;
 mod skip;
 
 use manual::commands::{Help, ours};
+use manual::is_shell;
 use manual::markdown::Page;
 use manual::runner::follow;
-use manual::{Mark, is_shell};
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -107,40 +106,26 @@ fn no_page_is_left_out_and_the_index_names_all() {
 }
 
 /// What `name` says of commands of ours that the programs do not know.
-fn unknown(name: &str, page: &Page, help: &mut Help, awaited: &HashSet<String>) -> Vec<String> {
+fn unknown(name: &str, page: &Page, help: &mut Help) -> Vec<String> {
     let mut complaints = Vec::new();
     for block in page.blocks.iter().filter(|block| is_shell(block)) {
-        let is_pending = matches!(Mark::of(block), Ok(Some(Mark::Leave(reason))) if reason.contains("PENDING"));
-        for command in ours(&block.text).iter().filter(|_| !is_pending) {
+        for command in &ours(&block.text) {
             complaints.extend(help.unknown(command).iter().map(|what| format!("{name}:{}: {what}", block.line)));
         }
     }
     for (line, span) in &page.spans {
         for command in ours(span) {
-            let is_awaited = command.subcommand.as_ref().is_some_and(|name| awaited.contains(name));
-            if !is_awaited || help.has(&command) {
-                complaints.extend(help.unknown(&command).iter().map(|what| format!("{name}:{line}: {what}")));
-            }
+            complaints.extend(help.unknown(&command).iter().map(|what| format!("{name}:{line}: {what}")));
         }
     }
     complaints
 }
 
-/// Subcommands that blocks wait for.
-fn awaited(page: &Page) -> impl Iterator<Item = String> {
-    let waits = |mark: &str| mark.starts_with("not run:") && mark.contains("PENDING");
-    let blocks = page.blocks.iter().filter(move |block| block.mark.as_deref().is_some_and(waits));
-    blocks.flat_map(|block| ours(&block.text)).filter_map(|command| command.subcommand)
-}
-
 #[test]
 fn commands_know_their_options() {
     let names: Vec<String> = pages().into_iter().filter(|name| name != "CHANGELOG.md").collect();
-    let read: Vec<Page> = names.iter().map(|name| read(name)).collect();
-    let waited: HashSet<String> = read.iter().flat_map(awaited).collect();
     let mut help = Help::default();
-    let all = names.iter().zip(&read);
-    let complaints: Vec<String> = all.flat_map(|(name, page)| unknown(name, page, &mut help, &waited)).collect();
+    let complaints: Vec<String> = names.iter().flat_map(|name| unknown(name, &read(name), &mut help)).collect();
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
@@ -239,7 +224,7 @@ fn what_is_wrong_is_found() {
 
 #[test]
 fn commands_of_ours_are_told_from_others() {
-    let found = |text: &str| unknown("page", &Page::read(text), &mut Help::default(), &HashSet::new());
+    let found = |text: &str| unknown("page", &Page::read(text), &mut Help::default());
     let good = "```sh\nsudo apt install ./upres_0.1.0_arm64.deb --yes\nls | A=b upres upscale - -o - \\\n  --json # --no\n\
                 cargo run --release -- live --source 'pattern:' && upres-host recipes edge-gan\n```\n`upres live --hud`";
     assert!(found(good).is_empty(), "{:?}", found(good));
@@ -247,7 +232,4 @@ fn commands_of_ours_are_told_from_others() {
         assert_eq!(found(&format!("```sh\n{wrong}\n```")).len(), 1, "{wrong}");
         assert_eq!(found(&format!("so `{wrong}` it is")).len(), 1, "{wrong}");
     }
-    let pending = "<!-- not run: PENDING, it lands later -->\n```sh\nupres liv\n```\n";
-    assert!(found(pending).is_empty());
-    assert_eq!(awaited(&Page::read(pending)).collect::<Vec<_>>(), ["liv"]);
 }

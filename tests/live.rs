@@ -126,6 +126,9 @@ fn what_cannot_be_is_refused_with_a_way_out_and_nothing_runs() {
         ("--source pattern: --strength 2", 2, "strength"),
         ("--source pattern: -m small-x2 --strength 0.5", 2, "one strength"),
         ("--source pattern: --threads 0", 2, "threads"),
+        ("--source pattern: --runner abacus", 2, "runs no network"),
+        ("--source pattern: -m small-x2 --runner cuda", 2, "the GPU"),
+        ("--source pattern: -m small-x2-int8 --runner cuda", 2, "on the CPU only"),
         ("--config /no/such/file.toml", 1, "/no/such/file.toml"),
         ("--source v4l2:/dev/no-such-camera --probe --seconds 0.4", 1, "no-such-camera"),
     ] {

@@ -3,6 +3,7 @@
 //! It loads the driver's libraries while the program runs, so a program with this feature starts on machines without a GPU too. Sums are
 //! in cuDNN's order, which may depend on the size of a window: tiles agree up to the last bits, not bit for bit.
 
+use super::Runner;
 use crate::error::{Error, Result};
 use crate::onnx::Analysis;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use tract_onnx::prelude::{TractResult, TypedModel, TypedSimplePlan};
 /// # Errors
 /// A usage error for a program built without the feature `jetson`, a machine without a GPU, or a quantised generator, whose operators
 /// the GPU's runtime does not have.
-pub(super) fn check(analysis: &Analysis) -> Result<()> {
-    if analysis.precision == crate::card::Precision::Int8 {
+pub(super) fn check(runner: Runner, analysis: &Analysis) -> Result<()> {
+    if !runner.runs(analysis.precision) {
         return Err(Error::usage("a quantised generator runs on the CPU only")
             .fix("take the generator in floats, whose name has no -int8, or leave --runner out"));
     }

@@ -15,7 +15,7 @@ mod island;
 mod probe;
 mod whole;
 
-use crate::card::{Card, Colour, METADATA_KEY, Tiling};
+use crate::card::{Card, Colour, METADATA_KEY, Precision, Tiling};
 use crate::engine::{Island, Method, Packed, Recognised, Stream, recognise};
 use crate::error::{Error, Result};
 use crate::frame::Plane;
@@ -74,6 +74,11 @@ impl Runner {
     /// The names by which users call them.
     pub const NAMES: [(&str, Self); 4] =
         [("engine", Self::Engine), ("tract", Self::Tract), ("cuda", Self::Cuda), ("cuda-f16", Self::CudaHalf)];
+
+    /// Whether it runs generators of that precision: quantised ones run on the CPU only.
+    pub fn runs(self, precision: Precision) -> bool {
+        precision != Precision::Int8 || !matches!(self, Self::Cuda | Self::CudaHalf)
+    }
 }
 
 impl std::str::FromStr for Runner {
@@ -135,7 +140,7 @@ impl TractGenerator {
             Runner::Engine => recognise(&model, &limits)?,
             Runner::Tract => Recognised::default(),
             Runner::Cuda | Runner::CudaHalf => {
-                gpu::check(&analysis)?;
+                gpu::check(overrides.runner, &analysis)?;
                 Recognised::default()
             }
         };

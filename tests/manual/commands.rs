@@ -97,11 +97,6 @@ impl Help {
         self.page(&words)
     }
 
-    /// Whether there is such a subcommand.
-    pub(crate) fn has(&mut self, command: &Ours) -> bool {
-        self.of(command).is_some()
-    }
-
     /// What of `command` the program does not know.
     pub(crate) fn unknown(&mut self, command: &Ours) -> Vec<String> {
         let name = [Some(command.program), command.subcommand.as_deref()].map(Option::unwrap_or_default).join(" ");

@@ -25,9 +25,9 @@ pub(super) struct Models {
 }
 
 impl Models {
-    /// Those that enlarge by `factor`, and `named`, whatever it does.
+    /// Those that enlarge by `factor` and that `runner` runs, and `named`, whatever it does.
     pub(super) fn new(zoo: Zoo, runner: Runner, factor: usize, named: &str) -> Result<Self> {
-        let fits = |card: &Card| card.scale == factor;
+        let fits = |card: &Card| card.scale == factor && runner.runs(card.precision);
         let cards = zoo.list()?.into_iter().map(|entry| entry.card).filter(fits);
         let mut models = Self {
             runner,
@@ -39,6 +39,9 @@ impl Models {
         if !models.cards.contains_key(named) && Interpolation::by_name(named, factor).is_none() {
             let card = models.zoo.open(named, &models.overrides(None))?.card().clone();
             models.cards.insert(named.to_owned(), card);
+        } else if runner != Runner::default() {
+            // Whether there is a GPU is known at once then, not when the first frame comes.
+            models.open(named, None)?;
         }
         Ok(models)
     }

@@ -3,6 +3,7 @@
 
 use super::settings::Settings;
 use std::num::NonZeroUsize;
+use upres::card::Precision;
 use upres::device::board::machine::Machine;
 use upres::device::board::{Board, GENERIC, USUAL, frame_size};
 use upres::device::tree::Tree;
@@ -11,6 +12,7 @@ use upres::error::{Error, Result};
 use upres::geometry::Size;
 use upres::kernel::Level;
 use upres::profile::{Choice, Profile};
+use upres::session::Runner;
 use upres::zoo::Zoo;
 
 /// The generator for cameras.
@@ -40,6 +42,19 @@ fn floats(model: &str) -> &str {
     model.strip_suffix("-int8").unwrap_or(model)
 }
 
+/// What runs the networks.
+pub(super) fn runner(settings: &Settings) -> Result<Runner> {
+    Ok(settings.runner.as_deref().map(str::parse).transpose()?.unwrap_or_default())
+}
+
+/// The generator that `name` is meant by: in floats for who runs nothing else, or what was measured to be the faster, or `name`.
+fn twin<'a>(measured: &'a Measured, name: &'a str, runner: Runner) -> &'a str {
+    if !runner.runs(Precision::Int8) {
+        return floats(name);
+    }
+    measured.choice(floats(name)).map_or(name, |choice| &choice.model)
+}
+
 /// The board that was named, or else the one that this machine says it is.
 pub(super) fn board(settings: &Settings) -> Result<Board> {
     match &settings.board {
@@ -54,6 +69,7 @@ pub(super) fn board(settings: &Settings) -> Result<Board> {
 /// A usage error where there is no such board.
 pub(super) fn with_board(settings: Settings) -> Result<Settings> {
     let board = board(&settings)?;
+    runner(&settings)?;
     let (filled, said) = fill(settings, &board, &Measured::here());
     if board.name != GENERIC || !said.is_empty() {
         let said = if said.is_empty() { "nothing, all is told otherwise".to_owned() } else { said.join(", ") };
@@ -71,7 +87,7 @@ fn fill(mut settings: Settings, board: &Board, measured: &Measured) -> (Settings
     let fits = board.model(settings.scale.unwrap_or(2.0), frame(&settings));
     if let (None, Some(fits)) = (&settings.model, fits) {
         // Measured beats worked out, between floats and bytes of one generator.
-        let twin = measured.choice(floats(fits)).map_or(fits, |choice| &choice.model);
+        let twin = twin(measured, fits, runner(&settings).unwrap_or_default());
         said.push(format!("model {twin}"));
         settings.model = Some(twin.to_owned());
     }
@@ -120,7 +136,7 @@ pub(super) fn model(settings: &Settings, zoo: &Zoo) -> Result<(String, usize)> {
         (None, scale) if scale <= 2.0 => CAMERA.to_owned(),
         (None, scale) => {
             let nearest = zoo.nearest(scale)?;
-            measured.choice(&nearest).map_or(nearest, |choice| choice.model.clone())
+            twin(&measured, &nearest, runner(settings)?).to_owned()
         }
     };
     let threads = settings.threads.unwrap_or_else(|| measured.threads(&model).unwrap_or_else(all));
@@ -193,6 +209,11 @@ mod tests {
         assert_eq!(model("rtsp://camera/", None, None), name("small-x2-int8"));
         assert_eq!(model("v4l2:?size=320x240", None, Some(4.0)), name("medium-x4-int8"));
         assert_eq!(model("v4l2:?size=320x240", None, Some(6.0)), None);
+        let runner = Some("cuda".to_owned());
+        let source = Some("v4l2:?size=640x480".to_owned());
+        let settings = Settings { source, runner, ..Settings::default() };
+        let model = fill(settings, &pi_5(), &nothing()).0.model;
+        assert_eq!(model, name("small-x2"), "a GPU runs floats only");
     }
 
     #[test]

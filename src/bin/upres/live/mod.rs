@@ -123,8 +123,7 @@ fn options(settings: &Settings) -> Result<LiveOptions> {
         (Some(scale), _) => scale,
         (None, own) => own.unwrap_or(2) as f64,
     };
-    let runner = settings.runner.as_deref().map(str::parse).transpose()?.unwrap_or_default();
-    let catalogue = Models::new(zoo, runner, own.unwrap_or(scale.ceil() as usize), &model)?;
+    let catalogue = Models::new(zoo, choice::runner(settings)?, own.unwrap_or(scale.ceil() as usize), &model)?;
     let refresh = seconds("refresh", settings.refresh.unwrap_or(10.0))?;
     let sparing = match settings.reuse.as_deref().unwrap_or("auto") {
         "off" => None,

@@ -227,11 +227,10 @@ mod tests {
         }
     }
 
-    /// A key's section of `docs/configuration.md` as its parts: whether the key is still to come, and what its lines say.
-    fn section(text: &str) -> (&str, bool, &str) {
+    /// A key's section of `docs/configuration.md`: the key, and what is said of it.
+    fn section(text: &str) -> (&str, &str) {
         let (key, text) = text.split_once('`').unwrap();
-        let text = text.split("\n## ").next().unwrap_or(text);
-        (key, text.contains("<!-- PENDING"), text)
+        (key, text.split("\n## ").next().unwrap_or(text))
     }
 
     fn said<'a>(key: &str, text: &'a str, what: &str) -> &'a str {
@@ -248,15 +247,11 @@ mod tests {
         let all = serde_json::to_value(all).unwrap();
         let mut missing: Vec<&String> = all.as_object().unwrap().keys().collect();
         let flags = Settings::augment_args(clap::Command::new("live"));
-        for (key, pending, text) in manual.split("\n### `").skip(1).map(section) {
+        for (key, text) in manual.split("\n### `").skip(1).map(section) {
             let known = missing.iter().position(|own| *own == key).map(|at| missing.remove(at)).is_some();
-            assert!(known || pending, "docs/configuration.md: there is no key `{key}`, or it stands there twice");
-            assert!(!(known && pending), "docs/configuration.md: `{key}` has come, so take its comment PENDING away");
+            assert!(known, "docs/configuration.md: there is no key `{key}`, or it stands there twice");
             said(key, text, "Range");
             let (kind, default) = (said(key, text, "Type"), said(key, text, "Default"));
-            if pending {
-                continue;
-            }
             let flag = flags.get_arguments().find(|flag| flag.get_long() == Some(key)).unwrap();
             let help = flag.get_help().unwrap().to_string();
             if let Some((_, told)) = help.split_once("[default: ") {
