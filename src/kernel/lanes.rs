@@ -4,6 +4,8 @@
 pub(super) trait Lanes: Copy {
     /// Lanes in a vector.
     const WIDTH: usize;
+    /// Whether a block of channels is worth more than a loop over them.
+    const UNROLLED: bool = true;
 
     /// All lanes `value`.
     unsafe fn splat(value: f32) -> Self;
@@ -214,6 +216,8 @@ impl Plain {
 // SAFETY (every block here): the caller's pointers cover WIDTH values.
 impl Lanes for Plain {
     const WIDTH: usize = 4;
+    // Without such an instruction each product is a call, and written out they would be most of the program.
+    const UNROLLED: bool = false;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -24,7 +24,7 @@ pub(super) unsafe fn accumulate_block<L: Lanes, const P: usize, const V: usize>(
             for i in (0..BLOCK).step_by(4) {
                 accumulate_four(sums, weights.add(i * step), from.add(i), stride);
             }
-        } else if channels == BLOCK {
+        } else if channels == BLOCK && L::UNROLLED {
             // Written out, since the compiler keeps the loop, whose end is mispredicted once a call.
             accumulate_quarter(sums, weights, from, stride);
             accumulate_quarter(sums, weights.add(4 * step), from.add(4), stride);

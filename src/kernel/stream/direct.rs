@@ -113,7 +113,7 @@ impl Direct {
     unsafe fn run_unchecked(&self, arena: *mut f32, to: *mut f32, task: &Task) {
         match self.level {
             // SAFETY: the caller's promise; the level was found on this machine.
-            Level::Scalar => unsafe { self.groups::<Plain, 4, 4, 4, 4>(arena, to, task) },
+            Level::Scalar => unsafe { self.groups::<Plain, 1, 1, 1, 1>(arena, to, task) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, to, task) },
@@ -147,7 +147,7 @@ impl Direct {
     #[target_feature(enable = "avx2,fma")]
     unsafe fn avx2(&self, arena: *mut f32, to: *mut f32, task: &Task) {
         // SAFETY: the caller's promises are those of `groups`.
-        unsafe { self.groups::<__m256, 8, 6, 4, 3>(arena, to, task) }
+        unsafe { self.groups::<__m256, 8, 6, 0, 0>(arena, to, task) }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -157,7 +157,7 @@ impl Direct {
         unsafe { self.groups::<__m512, 16, 12, 8, 6>(arena, to, task) }
     }
 
-    /// Every group, with as many pixels at a time as its number of vectors leaves registers for.
+    /// Every group, with as many pixels at a time as its number of vectors leaves registers for; none where the level has no such groups.
     ///
     /// # Safety
     /// `check` has been called, and `L`'s instructions exist.
@@ -195,6 +195,9 @@ impl Direct {
         to: *mut f32,
         task: &Task,
     ) {
+        if P == 0 {
+            return;
+        }
         let mut x = 0;
         // SAFETY: x + P ≤ width in each call.
         unsafe {

@@ -185,8 +185,8 @@ impl OutputRows<'_> {
         }
     }
 
-    /// Any terms, any factor.
-    #[inline(always)]
+    /// Any terms, any factor: seldom taken, so that it stands in the program once, not in each level's ways through the others.
+    #[inline(never)]
     fn any(&self, arena: &[f32], bytes: &[u8], out: &mut [f32]) {
         let factor = self.shuffle.factor;
         let (wide, width) = (out.len() / factor, out.len() / factor / factor);

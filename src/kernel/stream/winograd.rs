@@ -101,7 +101,7 @@ impl Winograd {
         let (arena, scratch) = (arena.as_mut_ptr(), scratch.as_mut_ptr());
         match self.level {
             // SAFETY: `check` held every row inside the arena; the level was found on this machine.
-            Level::Scalar => unsafe { self.batches::<Plain, 4, 4, 4, 4>(arena, scratch, task) },
+            Level::Scalar => unsafe { self.batches::<Plain, 1, 1, 1, 1>(arena, scratch, task) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Level::Avx2(_) | Level::Avx2Vnni(_) => unsafe { self.avx2(arena, scratch, task) },
@@ -134,7 +134,7 @@ impl Winograd {
     #[target_feature(enable = "avx2,fma")]
     unsafe fn avx2(&self, arena: *mut f32, scratch: *mut f32, task: &TileTask) {
         // SAFETY: the caller's promises are those of `batches`.
-        unsafe { self.batches::<__m256, 8, 6, 4, 3>(arena, scratch, task) }
+        unsafe { self.batches::<__m256, 8, 6, 0, 0>(arena, scratch, task) }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -238,6 +238,10 @@ impl Winograd {
         scratch: *mut f32,
         count: usize,
     ) {
+        // The level has no such groups.
+        if P == 0 {
+            return;
+        }
         let inputs: usize = self.sources.iter().sum();
         // SAFETY: the scratch holds every product of a batch, the weights every product of the group.
         unsafe {
@@ -252,7 +256,7 @@ impl Winograd {
                 self.product::<L, 8, V>(group, weights, slot.add(tile * SLOTS));
                 tile += 8;
             }
-            while tile + 4 <= count {
+            while P >= 4 && tile + 4 <= count {
                 self.product::<L, 4, V>(group, weights, slot.add(tile * SLOTS));
                 tile += 4;
             }
