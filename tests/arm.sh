@@ -11,6 +11,8 @@ a64=aarch64-unknown-linux-gnu a32=armv7-unknown-linux-gnueabihf
 # The oldest glibc that the programs may ask for: Ubuntu 18.04's (JetPack 4); Raspberry Pi OS bullseye and JetPack 5 have 2.31.
 floor=2.27
 stages=${*:-build suite bytes armv7}
+# To name the functions behind a panic that a test provokes takes an emulator half a minute.
+export RUST_BACKTRACE=0
 step() { printf -- '-- %s (%s s so far)\n' "$*" "$SECONDS"; }
 cross() { bash board/cross.sh cargo "$@"; }
 
@@ -38,7 +40,10 @@ suite() {
         # the program it wants to start is not there (posix_spawn, by a vfork that is a fork): that module stays there as well.
         UPRES_CPU=$cpu cross $a64 test --release --lib --bins --test engine --test models --test upscale_batch --test y4m --test tune --test sample \
             --test completions --test compare --test live -- --skip device::source::spawn:: 2>&1 | tee "target/arm-$cpu.log" | grep -E '^test result|FAILED|panicked|failed' || true
-        grep -q '^test result: ok' "target/arm-$cpu.log" && ! grep -qE '^test result: FAILED|^error' "target/arm-$cpu.log"
+        if ! grep -q '^test result: ok' "target/arm-$cpu.log" || grep -qE '^test result: FAILED|^error' "target/arm-$cpu.log"; then
+            echo "on a $cpu: see target/arm-$cpu.log" >&2
+            return 1
+        fi
     done
 }
 

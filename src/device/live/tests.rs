@@ -332,7 +332,7 @@ fn a_source_that_crashes_is_opened_again_and_a_slow_sink_s_frames_are_counted() 
     struct Tired;
     impl Sink for Tired {
         fn show(&mut self, _: &Arc<Shown>) -> Result<()> {
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::sleep(Duration::from_millis(150));
             Ok(())
         }
     }
