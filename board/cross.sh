@@ -78,8 +78,9 @@ setup() {
     for target in "$@"; do
         names "$target"
         have "$headers"
-        [ "$arch" = amd64 ] || have "libc6-$arch-cross" "libgcc-s1-$arch-cross"
+        [ "$arch" = amd64 ] || have "libc6-dev-$arch-cross" "libgcc-s1-$arch-cross"
         has_std rustc "$target" && continue
+        apt-cache show rustc-web >/dev/null 2>&1 || fail "first run: rustup target add $target"
         have rustc-web
         has_std /usr/bin/rustc "$target" || fetch_std "$target"
         has_std /usr/bin/rustc "$target" || fail "Debian's compiler still has no standard library of $target"

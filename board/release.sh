@@ -30,6 +30,9 @@ version=$(awk -F'"' '/^version = / { print $2; exit }' Cargo.toml)
 git diff --quiet HEAD || echo "release: there are changes that are not committed" >&2
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 out=${out:-$root/target/release-$version}
+# A folder that holds anything else is somebody's.
+if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -e "$out/SHA256SUMS" ]; then echo "release: $out holds other files; name an empty folder" >&2; exit 1; fi
+rm -f "$out"/upres{-,_}* "$out"/SHA256SUMS*
 
 target() {
     case $1 in
@@ -66,10 +69,14 @@ archive() {
     rm -rf "$folder"
 }
 
+sign() {
+    [ -z "$key" ] || minisign -S -s "$key" -m "$out/SHA256SUMS" -t "upres $version"
+}
+
 make() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    rm -rf "$out" && mkdir -p "$out"
+    mkdir -p "$out"
     if [ ${#program[@]} = 0 ]; then
         [ ${#arches[@]} != 0 ] || arches=(amd64 arm64 armhf)
         for arch in "${arches[@]}"; do program+=("$arch=$(build "$(target "$arch")")"); done
@@ -88,7 +95,7 @@ make() {
         bash board/package.sh "$arch" "$path" "$out" --pages "$work/pages" --notices "$work/notices" >/dev/null
     done
     (cd "$out" && find . -maxdepth 1 -type f -not -name 'SHA256SUMS*' -printf '%P\0' | sort -z | xargs -0 sha256sum >SHA256SUMS)
-    [ -z "$key" ] || minisign -S -s "$key" -m "$out/SHA256SUMS" -t "upres $version"
+    sign
     (cd "$out" && stat -c '%s %n' -- *)
 }
 
@@ -109,7 +116,8 @@ twice() {
     (umask 077 && cd "$one" && bash board/release.sh "${options[@]}" --out "$both/first")
     (umask 002 && cd / && TZ=Asia/Tokyo LC_ALL=C.UTF-8 bash "$two/board/release.sh" "${options[@]}" --out "$both/second" >/dev/null)
     diff -r "$both/first" "$both/second" || { echo "release: two builds differ" >&2; exit 1; }
-    rm -rf "$out" && mkdir -p "$(dirname "$out")" && mv "$both/first" "$out"
+    mkdir -p "$out" && cp -p "$both/first"/* "$out"
+    sign
     echo "RELEASE-SAME: $(wc -l <"$out/SHA256SUMS") files, made twice, have the same bytes"
 }
 

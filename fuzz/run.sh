@@ -48,13 +48,13 @@ for target in "${targets[@]}"; do
     "$built/$target" "corpus/$target" "$seeds/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
         -max_len="$(longest "$target")" -artifact_prefix="artifacts/$target/" -print_final_stats=1 >"$log" 2>&1 || rc=$?
     stat() { sed -n "s/^stat::$1: *//p" "$log" | tail -1; }
-    last=$(grep -a '^#[0-9]' "$log" | tail -1)
+    last=$(grep -a '^#[0-9]' "$log" | tail -1 || true)
     coverage=$(sed -n 's/.*cov: \([0-9]*\).*/\1/p' <<<"$last")
     corpus=$(sed -n 's/.*corp: \([0-9]*\).*/\1/p' <<<"$last")
     findings=none
     if [ "$rc" != 0 ]; then
         failed+=("$target")
-        findings=$(grep -aoE 'SUMMARY: .*' "$log" | tail -1)
+        findings=$(grep -aoE 'SUMMARY: .*' "$log" | tail -1 || true)
         [ -n "$findings" ] || findings="ended with $rc"
     fi
     printf '%-10s %12s %9s %9s %7s  %s\n' "$target" "$(stat number_of_executed_units)" "$(stat average_exec_per_sec)" \

@@ -74,6 +74,12 @@ impl Profile {
         Some(config.join("upres").join("profile.toml"))
     }
 
+    /// Where `UPRES_PROFILE` says that the profile is, or else its usual place.
+    pub fn place() -> Option<PathBuf> {
+        let told = std::env::var_os("UPRES_PROFILE").filter(|value| !value.is_empty());
+        told.map(PathBuf::from).or_else(Self::usual_place)
+    }
+
     /// Reads the profile at `path`; nothing where there is none, or it is of a machine with other instructions than `cpu`.
     ///
     /// # Errors

@@ -149,12 +149,13 @@ impl Zoo {
         let path = Path::new(name_or_file);
         let origin = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
             Origin::File(path.to_path_buf())
-        } else if path.is_dir() && path.join("model.onnx").is_file() {
-            Origin::File(path.join("model.onnx"))
         } else if let Some(file) = self.file_of(name_or_file) {
             Origin::File(file)
         } else if BUILT_IN.iter().any(|b| b.name == name_or_file) {
             Origin::BuiltIn
+        } else if path.join("model.onnx").is_file() {
+            // Last: a folder that happens to lie here must not take the place of a model of that name.
+            Origin::File(path.join("model.onnx"))
         } else {
             let names: Vec<String> = self.list()?.into_iter().map(|e| e.card.name).collect();
             let known = if names.is_empty() {
@@ -265,12 +266,24 @@ impl Zoo {
         let name = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy());
         let generator =
             TractGenerator::from_bytes(&name, &bytes, &overrides, limits).map_err(|e| e.at(path.display()))?;
-        if let Some((_, text)) = &beside
+        if let Some((card, text)) = &beside
             && !generator.brings_card()
         {
-            self.trust.check(&path.with_file_name("card.toml"), text.as_bytes())?;
+            self.check_card(path, card, text)?;
         }
         Ok(generator)
+    }
+}
+
+impl Zoo {
+    /// Whether the card beside `model`, which brings none, counts: where keys are demanded, it names the model and is signed.
+    fn check_card(&self, model: &Path, card: &Card, text: &str) -> Result<()> {
+        // It could have been signed for another model.
+        if self.trust.demands() && card.digest.is_empty() {
+            return Err(Error::model(format!("the card.toml beside {} does not say whose it is", model.display()))
+                .fix("export the model again: its card then names its digest"));
+        }
+        self.trust.check(&model.with_file_name("card.toml"), text.as_bytes())
     }
 }
 

@@ -140,6 +140,26 @@ fn what_cannot_be_is_refused_with_a_way_out_and_nothing_runs() {
 }
 
 #[test]
+fn what_was_measured_counts_wherever_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profile.toml");
+    let level = upres::kernel::Level::best().name();
+    let run = |text: String| {
+        fs::write(&file, text).unwrap();
+        let arguments = format!("--source {CARD} --board pi-4 --frames 1 --probe --json");
+        let output = live(&arguments).env("UPRES_PROFILE", &file).output().unwrap();
+        (report(&output), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (_, said) = run("nonsense".into());
+    assert_eq!(said.matches("profile.toml").count(), 1, "{said}");
+    let (report, said) = run(format!(
+        "cpu = \"{level}\"\nsize = \"64x64\"\n[models.small-x2]\nmodel = \"small-x2-int8\"\nthreads = 1\nms = 1.0\n\
+         [models.camera-x2]\nmodel = \"small-x2-int8\"\nthreads = 1\nms = 1.0\n"
+    ));
+    assert_eq!(report["model"], "small-x2-int8", "{report} {said}");
+}
+
+#[test]
 fn an_unplugged_camera_comes_back_and_it_is_said_once() {
     let output = finished(&format!("--source {CARD},unplug=20 -m small-x2 --probe --frames 50 --json"));
     let report = report(&output);

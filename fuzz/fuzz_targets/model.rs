@@ -25,6 +25,10 @@ fn look(bytes: &[u8]) {
     let levels = Level::available();
     let overrides = Overrides { cpu: levels.get(sum % levels.len()).copied(), ..Overrides::default() };
     let Ok(generator) = TractGenerator::from_bytes("fuzz", bytes, &overrides, LIMITS) else { return };
+    if generator.can_blend() {
+        let overrides = Overrides { strength: Some(0.5), ..overrides };
+        let _ = TractGenerator::from_bytes("fuzz", bytes, &overrides, LIMITS);
+    }
     let card = generator.card();
     assert!((1..=16).contains(&card.scale), "a scale of {}", card.scale);
     let size = card.fixed_size().unwrap_or(Size::new(13.max(card.min_side), 9.max(card.min_side)));

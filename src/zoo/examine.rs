@@ -98,8 +98,8 @@ impl Zoo {
         found.digest = Some(own);
         let analysis = onnx::analyse(&model, &limits)?;
         // Where the model brings its own card, the one beside it does not count.
-        if let (None, Some((_, text)), Origin::File(path)) = (&inside, &beside, &found.place.origin) {
-            self.trust.check(&path.with_file_name("card.toml"), text.as_bytes())?;
+        if let (None, Some((card, text)), Origin::File(path)) = (&inside, &beside, &found.place.origin) {
+            self.check_card(path, card, text)?;
         }
         let card = inside.or(beside.map(|(card, _)| card));
         found.facts = Some(Facts {

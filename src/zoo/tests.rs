@@ -134,6 +134,11 @@ fn a_card_beside_a_signed_model_that_brings_none_must_be_signed_too() {
     assert!(error.contains("card.toml is refused: not signed"), "{error}");
     let found = zoo.examine(&zoo.find("other").unwrap());
     assert!(found.findings.iter().any(|finding| finding.contains("card.toml is refused")), "{found:?}");
+    // A signature would not help a card that could be any model's.
+    let nobodys = Card { digest: String::new(), ..zoo.open("signed", &Overrides::default()).unwrap().card().clone() };
+    std::fs::write(place.join("card.toml"), nobodys.to_toml().unwrap()).unwrap();
+    let error = zoo.open("other", &Overrides::default()).err().unwrap().to_string();
+    assert!(error.contains("does not say whose it is"), "{error}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(crate) struct ProfileArgs {
 impl ProfileArgs {
     /// The file, if there is a place for one.
     pub(crate) fn place(&self) -> Option<PathBuf> {
-        self.profile.clone().or_else(Profile::usual_place)
+        self.profile.clone().or_else(Profile::place)
     }
 
     /// What was measured for the generator `name`; a profile that cannot be read counts only where it was named.

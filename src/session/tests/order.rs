@@ -78,6 +78,21 @@ fn a_size_beyond_a_limit_is_refused_before_anything_is_made_for_it() {
     assert!(error.to_string().starts_with(told), "{error}");
 }
 
+#[test]
+fn another_end_that_would_fill_the_memory_is_refused_before_it_is_parsed() {
+    // Two bytes are an empty tensor, which takes a hundred times as much once parsed.
+    let mut model = chain(2, 8);
+    let end = [0x2a, 0x00].repeat(100_000);
+    let value = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, end);
+    let entry = crate::onnx::proto::StringStringEntryProto { key: crate::onnx::blend::KEY.into(), value };
+    model.metadata_props.push(entry);
+    let limits = Limits { parsed_bytes: 16 << 20, ..Limits::default() };
+    let error = refused(&model.to_bytes(), limits);
+    assert!(error.kind() == Kind::Limit && error.to_string().contains("other_end"), "{error}");
+    model.metadata_props[0].value = "no base64".into();
+    assert_eq!(refused(&model.to_bytes(), Limits::default()).kind(), Kind::Model);
+}
+
 /// What comes behind an operator that only tract may know: `build` is handed a value of its, "u".
 fn behind(build: impl FnOnce(&mut GraphBuilder)) -> Error {
     let mut graph = begin(1);

@@ -3,6 +3,7 @@
 
 use super::settings::Settings;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use upres::card::Precision;
 use upres::device::board::machine::Machine;
 use upres::device::board::{Board, GENERIC, USUAL, frame_size};
@@ -22,8 +23,10 @@ const CAMERA: &str = "camera-x2";
 struct Measured(Option<Profile>);
 
 impl Measured {
-    fn here() -> Self {
-        Self(Profile::usual_place().and_then(|place| Profile::load(&place, Level::best().name()).ok().flatten()))
+    /// Live work does not stand still for measurements that cannot be read: `amiss` hears of them.
+    fn here(amiss: impl FnOnce(&Error)) -> Self {
+        let read = |place: PathBuf| Profile::load(&place, Level::best().name()).inspect_err(amiss).ok().flatten();
+        Self(Profile::place().and_then(read))
     }
 
     /// What was chosen for the generator `name` in floats.
@@ -70,7 +73,7 @@ pub(super) fn board(settings: &Settings) -> Result<Board> {
 pub(super) fn with_board(settings: Settings) -> Result<Settings> {
     let board = board(&settings)?;
     runner(&settings)?;
-    let (filled, said) = fill(settings, &board, &Measured::here());
+    let (filled, said) = fill(settings, &board, &Measured::here(|error| log::warn!("{error}")));
     if board.name != GENERIC || !said.is_empty() {
         let said = if said.is_empty() { "nothing, all is told otherwise".to_owned() } else { said.join(", ") };
         log::info!("the board is {} ({}); it sets {said}", board.name, board.description);
@@ -90,12 +93,6 @@ fn fill(mut settings: Settings, board: &Board, measured: &Measured) -> (Settings
         let twin = twin(measured, fits, runner(&settings).unwrap_or_default());
         said.push(format!("model {twin}"));
         settings.model = Some(twin.to_owned());
-    }
-    let known = settings.model.as_deref().and_then(|model| measured.threads(model));
-    if let (None, None, Some(threads)) = (settings.threads, known, board.threads) {
-        let threads = threads.min(all());
-        said.push(format!("threads {threads}"));
-        settings.threads = Some(threads);
     }
     if let (None, Some(hot)) = (settings.hot, board.hot) {
         said.push(format!("hot from {hot} °C"));
@@ -124,13 +121,15 @@ fn frame(settings: &Settings) -> Option<Size> {
     }
 }
 
-fn all() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+/// Those that were asked for, were measured best, or the board leaves to the network; or one for each core.
+fn threads(asked: Option<usize>, measured: Option<usize>, board: Option<usize>) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked.or(measured).or_else(|| board.map(|threads| threads.min(all()))).unwrap_or_else(all)
 }
 
 /// The model that is named or fits, and the threads for it.
 pub(super) fn model(settings: &Settings, zoo: &Zoo) -> Result<(String, usize)> {
-    let measured = Measured::here();
+    let measured = Measured::here(|_| {});
     let model = match (&settings.model, settings.scale.unwrap_or(2.0)) {
         (Some(model), _) => model.clone(),
         (None, scale) if scale <= 2.0 => CAMERA.to_owned(),
@@ -139,7 +138,7 @@ pub(super) fn model(settings: &Settings, zoo: &Zoo) -> Result<(String, usize)> {
             twin(&measured, &nearest, runner(settings)?).to_owned()
         }
     };
-    let threads = settings.threads.unwrap_or_else(|| measured.threads(&model).unwrap_or_else(all));
+    let threads = threads(settings.threads, measured.threads(&model), board(settings)?.threads);
     if !(1..=256).contains(&threads) {
         return Err(Error::usage(format!("{threads} threads are not between 1 and 256")));
     }
@@ -174,7 +173,7 @@ mod tests {
         let (filled, said) = fill(Settings::default(), &pi_5(), &nothing());
         assert_eq!(filled.source.as_deref(), Some("v4l2:?size=640x480&rate=15"));
         assert_eq!((filled.model.as_deref(), filled.hot), (Some("small-x2-int8"), Some(80.0)));
-        assert_eq!((filled.threads, said.len()), (Some(3.min(all())), 4));
+        assert_eq!((filled.threads, said.len()), (None, 3));
         let told = Settings {
             source: Some("pattern:size=320x240".into()),
             model: Some("medium-x2".into()),
@@ -192,6 +191,14 @@ mod tests {
             (Some("small-x2"), None),
             "threads are the measured ones"
         );
+    }
+
+    #[test]
+    fn threads_are_asked_for_or_measured_or_the_board_s() {
+        assert_eq!(threads(Some(7), Some(2), Some(1)), 7);
+        assert_eq!(threads(None, Some(2), Some(1)), 2);
+        assert_eq!(threads(None, None, Some(1)), 1);
+        assert_eq!(threads(None, None, Some(1000)), threads(None, None, None), "no more than there are cores");
     }
 
     #[test]
