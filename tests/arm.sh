@@ -80,6 +80,8 @@ bytes() {
 }
 
 armv7() {
+    # At a lower level of optimisation: this is about whether it builds and is right; a release takes board/release.sh.
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
     bash board/cross.sh setup $a32
     bash board/cross.sh build $a32
     asks target/cross/$a32/release/upres
