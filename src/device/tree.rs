@@ -5,12 +5,14 @@ use rustix::fs::{Access, OFlags, access};
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The most bytes of a file that are read.
 pub const MOST_BYTES: u64 = 64 * 1024;
 /// The most names of a folder that are listed.
 pub const MOST_NAMES: usize = 65_536;
+/// The most links that are followed, one after the other.
+const MOST_LINKS: usize = 40;
 
 /// A file system by its root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +96,19 @@ impl Tree {
         Some(self.link(path)?.file_name()?.to_string_lossy().into_owned())
     }
 
+    /// Where `path` leads through links: `/dev/v4l/by-id/…` to `/dev/video0`. What leads nowhere stays as it is.
+    pub fn resolved(&self, path: impl AsRef<Path>) -> PathBuf {
+        let mut path = path.as_ref().to_path_buf();
+        if self.is_this_machine() {
+            return fs::canonicalize(&path).unwrap_or(path);
+        }
+        for _ in 0..MOST_LINKS {
+            let Some(target) = self.link(&path) else { break };
+            path = plain(&path.parent().unwrap_or(Path::new("/")).join(target));
+        }
+        path
+    }
+
     /// Who has what is at `path`, and what it is.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Option<Metadata> {
         fs::metadata(self.path(path)).ok()
@@ -174,6 +189,19 @@ impl Tree {
         let all = self.processes();
         all.into_iter().filter(|(id, _)| *id != std::process::id() && holds(id)).collect()
     }
+}
+
+/// A path without `.` and `..`, by its words alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// A user by the numbers that permissions are given to.

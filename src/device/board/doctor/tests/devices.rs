@@ -69,6 +69,35 @@ fn displays_are_told_and_matter_if_one_is_wanted() {
 }
 
 #[test]
+fn a_card_that_only_computes_is_no_screen() {
+    let made = pi_4();
+    let screen = |name: &str| Asked { screen: Some(name.into()), ..asked() };
+    // As on a Raspberry Pi 4 or 5: v3d first, and a framebuffer of the card with the plugs.
+    made.file("/sys/class/drm/card0/dev", "226:0\n").device("/dev/dri/card0");
+    made.link("/sys/class/drm/card0/device/driver", "../../bus/platform/drivers/v3d");
+    made.file("/sys/class/graphics/fb0/name", "vc4drmfb\n").device("/dev/fb0");
+    let found = findings(&made, &screen("auto"), "display");
+    assert!(found.len() == 1 && found[0].1.contains("card1"), "{found:?}");
+    says(&made, &screen("drm:/dev/dri/card1"), "display", State::Ok, &["/dev/dri/card1"]);
+    made.link("/dev/dri/by-path/platform-gpu-card", "../card1");
+    says(&made, &screen("drm:/dev/dri/by-path/platform-gpu-card"), "display", State::Ok, &["/dev/dri/card1"]);
+    says(&made, &screen("drm:/dev/dri/card0"), "display", State::Trouble, &["card0", "no plugs", "upres devices"]);
+    says(&made, &screen("drm:/dev/dri/card7"), "display", State::Trouble, &["card7", "is not there"]);
+    says(&made, &screen("drm:,connector=HDMI-A-2"), "display", State::Trouble, &["HDMI-A-2"]);
+    says(&made, &screen("drm:,connector=HDMI-A-1"), "display", State::Ok, &["HDMI-A-1"]);
+    made.file("/sys/class/drm/card1-HDMI-A-1/status", "disconnected\n");
+    for name in ["auto", "drm", "drm:/dev/dri/card1"] {
+        let found = findings(&made, &screen(name), "display");
+        assert!(found.len() == 1 && found[0].0 == State::Trouble, "{name}: {found:?}");
+    }
+    says(&made, &screen("fb:/dev/fb0"), "display", State::Ok, &["fb:/dev/fb0"]);
+    // Where no card has plugs at all, the framebuffer is taken.
+    made.without("/sys/class/drm/card1-HDMI-A-1");
+    says(&made, &screen("auto"), "display", State::Ok, &["fb:/dev/fb0"]);
+    says(&made, &screen("drm"), "display", State::Trouble, &["plugged"]);
+}
+
+#[test]
 fn small_panels_need_their_bus() {
     let made = pi_4();
     let panel = Asked { screen: Some("tft:ili9341,spi=/dev/spidev0.0,dc=25".into()), ..asked() };
