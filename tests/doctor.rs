@@ -251,6 +251,25 @@ fn this_machine_is_looked_at_without_a_crash() {
 }
 
 #[test]
+fn relative_paths_begin_where_the_doctor_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir(root.join("models")).unwrap();
+    fs::create_dir(root.join("films")).unwrap();
+    file(root, "token", "0123456789abcdef0123456789abcdef\n");
+    file(root, "live.toml", "record = \"films\"\nsnapshots = \"films\"\nquota = \"1KB\"\nhttp = \"127.0.0.1:8080\"\nhttp-token-file = \"token\"\n");
+    let arguments = ["doctor", "--json", "--config", "live.toml", "--models-dir", "models"];
+    let mut command = program::upres();
+    command.current_dir(root).args(arguments).env_remove("UPRES_BOARD").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let found: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    says(&found, "models", "ok", &["are what their cards say"]);
+    says(&found, "disk", "ok", &["/films (record)"]);
+    says(&found, "disk", "ok", &["/films (snapshots)"]);
+    says(&found, "token", "warning", &["/token can be read"]);
+}
+
+#[test]
 fn boards_are_listed_and_printed_to_be_changed() {
     let tree = jetson();
     let root = tree.path().to_str().unwrap();

@@ -87,6 +87,11 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
         refused.get_or_insert(error.to_string());
         Trust::default()
     });
+    // As live work, which looks from where it is started; below another root all begins there.
+    let place = |path: PathBuf| {
+        let whole = tree.is_this_machine().then(|| std::path::absolute(&path).ok()).flatten();
+        whole.unwrap_or(path)
+    };
     Ok(Asked {
         configuration: file,
         refused,
@@ -98,11 +103,11 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
         screen: settings.screen,
         camera_out: settings.camera_out,
         http: settings.http,
-        token_file: settings.http_token_file,
-        record: settings.record,
+        token_file: settings.http_token_file.map(place),
+        record: settings.record.map(place),
         quota,
-        snapshots: settings.snapshots,
-        models_dir: args.models_dir.clone().or(settings.models_dir),
+        snapshots: settings.snapshots.map(place),
+        models_dir: args.models_dir.clone().or(settings.models_dir).map(place),
         trust,
     })
 }
