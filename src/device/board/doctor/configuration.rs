@@ -2,9 +2,15 @@
 
 use super::{Case, Finding};
 use crate::device::sink::http::HttpOptions;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+/// What systemd hands over to the service.
+const CREDENTIALS: &str = "/run/credentials/upres-live.service";
+/// The file of it (`LoadCredential=`).
+const TOKEN: &str = "/etc/upres/token";
 
 pub(super) fn configuration(case: &Case) -> Vec<Finding> {
     let asked = case.asked;
@@ -21,14 +27,32 @@ pub(super) fn configuration(case: &Case) -> Vec<Finding> {
     findings
 }
 
-/// Whether others can read the token.
+/// The file that systemd hands over as `file`, if it does.
+fn handed_over(file: &Path) -> Option<&'static Path> {
+    file.starts_with(CREDENTIALS).then_some(Path::new(TOKEN))
+}
+
+/// Whether the token is there, and whether others can read it.
 fn token_file(case: &Case, file: &Path) -> Option<Finding> {
-    let shown = file.display();
-    let Some(metadata) = case.tree.metadata(file) else {
-        return Some(
-            Finding::trouble("token", format!("{shown} is not there, or in a folder that this user may not enter"))
-                .fix(format!("openssl rand -hex 16 | sudo tee {shown}; sudo chmod 640 {shown}")),
-        );
+    let own = handed_over(file);
+    let (place, shown) = (own.unwrap_or(file), own.unwrap_or(file).display());
+    let metadata = match case.tree.look(place, &case.user) {
+        Ok(metadata) => metadata,
+        Err(ErrorKind::PermissionDenied) => {
+            return Some(Finding::note("token", format!("{shown} stands where this user may not look")));
+        }
+        Err(_) if own.is_some() => {
+            let found = format!("{shown}, which systemd hands over as {}, is not there", file.display());
+            return Some(Finding::trouble("token", found).fix(format!(
+                "sudo sh -c 'umask 077; openssl rand -hex 16 > {shown}'; sudo systemctl restart upres-live"
+            )));
+        }
+        Err(_) => {
+            return Some(
+                Finding::trouble("token", format!("{shown} is not there"))
+                    .fix(format!("openssl rand -hex 16 | sudo tee {shown}; sudo chmod 640 {shown}")),
+            );
+        }
     };
     if metadata.mode() & 0o007 != 0 {
         return Some(
@@ -36,7 +60,7 @@ fn token_file(case: &Case, file: &Path) -> Option<Finding> {
                 .fix(format!("sudo chmod o-rwx {shown}")),
         );
     }
-    None
+    own.map(|_| Finding::note("token", format!("{shown} is handed over by systemd where the service runs")))
 }
 
 /// Whether the page may be served at `address`.
@@ -46,7 +70,7 @@ fn address_of(case: &Case, address: &str) -> Finding {
         return Finding::trouble("http", format!("'{address}' is no address")).fix(fix);
     };
     let file = case.asked.token_file.as_ref();
-    let text = file.and_then(|file| case.tree.text(file));
+    let text = file.and_then(|file| case.tree.text(file).or_else(|| case.tree.text(handed_over(file)?)));
     if file.is_some() && text.is_none() {
         // Often right: a token is for the service alone.
         return Finding::note("http", format!("{address}; this user cannot read the token, so it was not checked"));

@@ -72,11 +72,20 @@ pub(super) fn programs(case: &Case) -> Vec<Finding> {
     known.into_iter().filter_map(finding).collect()
 }
 
+/// The service.
+const UNIT: &str = "upres-live.service";
+/// Where units stand; the first counts.
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+
+/// The service's file, where it is installed.
+pub(super) fn unit_file(tree: &Tree) -> Option<String> {
+    UNITS.iter().map(|folder| format!("{folder}/{UNIT}")).find(|file| tree.exists(file))
+}
+
 pub(super) fn unit(case: &Case) -> Vec<Finding> {
-    let name = "upres-live.service";
-    let folders =
-        ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
-    let installed = folders.iter().any(|folder| case.tree.exists(format!("{folder}/{name}")));
+    let name = UNIT;
+    let installed = unit_file(case.tree).is_some();
     let wanted = format!("/etc/systemd/system/multi-user.target.wants/{name}");
     // The link's target is an absolute path, which would lead out of a made-up tree.
     let enabled = case.tree.link(&wanted).is_some() || case.tree.exists(&wanted);

@@ -43,6 +43,44 @@ fn a_token_is_for_those_who_may_know_it() {
 }
 
 #[test]
+fn what_the_service_keeps_for_itself_is_no_trouble() {
+    let made = pi_4();
+    let handed = Asked {
+        configuration: Some("/etc/upres/live.toml".into()),
+        http: Some("0.0.0.0:8080".into()),
+        token_file: Some("/run/credentials/upres-live.service/token".into()),
+        record: Some("/var/lib/upres/recordings".into()),
+        models_dir: Some("/var/lib/upres/models".into()),
+        ..asked()
+    };
+    made.file("/lib/systemd/system/upres-live.service", "[Unit]\n");
+    // It never ran: systemd makes the folders, but not the token.
+    says(&made, &handed, "disk", State::Note, &["/var/lib/upres/recordings", "when the service starts"]);
+    says(&made, &handed, "token", State::Trouble, &["umask 077", "> /etc/upres/token"]);
+    let advice = findings(&made, &handed, "token").remove(0).1;
+    assert!(!advice.contains("tee /run") && !advice.contains("> /run"), "{advice}");
+    made.file("/etc/upres/token", "0123456789abcdef\n").mode("/etc/upres/token", 0o600);
+    says(&made, &handed, "token", State::Note, &["handed over by systemd"]);
+    made.mode("/etc/upres/token", 0o644);
+    says(&made, &handed, "token", State::Warning, &["/etc/upres/token", "chmod o-rwx"]);
+    // It runs, as a user of its own.
+    for folder in ["/var/lib/upres/recordings", "/var/lib/upres/models", "/run/credentials/upres-live.service"] {
+        made.folder(folder);
+    }
+    for closed in ["/var/lib/upres", "/run/credentials", "/etc/upres"] {
+        made.mode(closed, 0o700);
+    }
+    for id in ["disk", "token", "models"] {
+        says(&made, &handed, id, State::Note, &["this user"]);
+        let found = findings(&made, &handed, id);
+        assert!(found.iter().all(|(state, _)| *state < State::Warning), "{found:?}");
+    }
+    let elsewhere = Asked { record: Some("/srv/films".into()), ..handed };
+    made.folder("/srv/films").mode("/srv", 0o700);
+    says(&made, &elsewhere, "disk", State::Trouble, &["/srv/films", "may not look"]);
+}
+
+#[test]
 fn recordings_need_a_folder_with_room() {
     let made = pi_4();
     says(&made, &asked(), "disk", State::Ok, &["nothing is to be recorded"]);
