@@ -17,11 +17,11 @@ pub(super) fn configuration(case: &Case) -> Vec<Finding> {
     let Some(file) = &asked.configuration else {
         return vec![Finding::note("configuration", "none; upres live goes by its flags and the board")];
     };
-    if let Some(why) = &asked.refused {
-        let fix = "correct it; 'upres live --help' tells the keys, board/live.toml is an example";
-        return vec![Finding::trouble("configuration", why.clone()).fix(fix)];
-    }
-    let mut findings = vec![Finding::ok("configuration", format!("{} can be followed", file.display()))];
+    let fix = "correct it; 'upres live --help' tells the keys, board/live.toml is an example";
+    let mut findings = vec![match &asked.refused {
+        Some(why) => Finding::trouble("configuration", why.clone()).fix(fix),
+        None => Finding::ok("configuration", format!("{} can be followed", file.display())),
+    }];
     findings.extend(asked.token_file.as_deref().and_then(|file| token_file(case, file)));
     findings.extend(asked.http.as_deref().map(|address| address_of(case, address)));
     findings

@@ -111,6 +111,22 @@ fn models_are_held_to_their_cards() {
     let right = opened.card().clone();
     made.file("/srv/models/mine/card.toml", right.to_toml().unwrap());
     assert!(findings(&made, &folder, "models").iter().all(|(state, _)| *state < State::Warning));
+    // The one that is named, wherever it stands.
+    let named = |model: &str| Asked { model: Some(model.into()), ..asked() };
+    made.file("/opt/bent.onnx", &bytes[..bytes.len() / 2]).file("/opt/whole.onnx", &bytes);
+    for (model, parts) in [
+        ("nope", ["no model 'nope'", "upres models"]),
+        ("/opt/none.onnx", ["/opt/none.onnx", "upres verify"]),
+        ("/opt/bent.onnx", ["/opt/bent.onnx", "upres verify"]),
+    ] {
+        says(&made, &named(model), "models", State::Trouble, &parts);
+    }
+    says(&made, &named("/opt/whole.onnx"), "models", State::Note, &["/opt/whole.onnx", "no card"]);
+    for model in ["bicubic", "lanczos-x3", "small-x2"] {
+        assert!(findings(&made, &named(model), "models").iter().all(|(state, _)| *state == State::Ok), "{model}");
+    }
+    let mine = Asked { models_dir: Some("/srv/models".into()), ..named("mine") };
+    assert!(findings(&made, &mine, "models").iter().all(|(state, _)| *state < State::Warning));
     let wrong = Card { digest: "0".repeat(64), ..right };
     made.file("/srv/models/mine/card.toml", wrong.to_toml().unwrap());
     says(&made, &folder, "models", State::Trouble, &["mine: the card is of another file", "export it again"]);
