@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// What the service reads.
+pub(super) const CONFIGURATION: &str = "/etc/upres/live.toml";
 /// What systemd hands over to the service.
 const CREDENTIALS: &str = "/run/credentials/upres-live.service";
 /// The file of it (`LoadCredential=`).

@@ -2,7 +2,8 @@
 
 use super::disk::service;
 use super::{Case, Finding};
-use crate::upscale::Interpolation;
+use crate::session::Overrides;
+use crate::upscale::{Generator, Interpolation};
 use crate::zoo::{Place, Zoo};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -29,6 +30,13 @@ pub(super) fn named(case: &Case) -> Option<String> {
     let is_file = Path::new(model).extension().is_some_and(|end| end.eq_ignore_ascii_case("onnx"));
     let elsewhere = !case.tree.is_this_machine() && (is_file || file.join("model.onnx").is_file());
     Some(if elsewhere { file.to_string_lossy().into_owned() } else { model.to_owned() })
+}
+
+/// The factor of the generator that was named, where it can be opened.
+pub(super) fn factor(case: &Case) -> Option<usize> {
+    let (zoo, model) = (zoo(case), named(case)?);
+    let opened = zoo.open(&model, &Overrides::default()).ok()?;
+    Some(opened.card().scale)
 }
 
 /// Where the generator that was named stands, and what there is to say where it does not.

@@ -98,6 +98,56 @@ fn recordings_need_a_folder_with_room() {
 }
 
 #[test]
+fn memory_goes_by_the_model_that_is_named_wherever_it_stands() {
+    let made = pi_4();
+    let bytes = crate::session::testing::chain(4, 4).to_bytes();
+    made.file("/srv/models/mine.onnx", &bytes).file("/opt/mine.onnx", &bytes);
+    let of = |model: Option<&str>, scale| Asked {
+        source: Some("v4l2:?size=1280x720".into()),
+        model: model.map(str::to_owned),
+        scale,
+        models_dir: Some("/srv/models".into()),
+        ..asked()
+    };
+    let said = |asked: &Asked| findings(&made, asked, "memory").remove(0).1;
+    let (two, four) = (said(&of(Some("small-x2"), None)), said(&of(Some("small-x4"), None)));
+    assert_ne!(two, four);
+    for model in ["mine", "/opt/mine.onnx"] {
+        assert_eq!(said(&of(Some(model), None)), four, "{model}");
+        assert_eq!(said(&of(Some(model), Some(2.0))), two, "{model}");
+    }
+    for model in [None, Some("nope"), Some("bicubic")] {
+        assert_eq!(said(&of(model, None)), two, "{model:?}");
+    }
+}
+
+#[test]
+fn the_service_s_limit_is_held_against_what_it_takes() {
+    let made = pi_4();
+    let (unit, changes) = ("/lib/systemd/system/upres-live.service", "/etc/systemd/system/upres-live.service.d");
+    let file = made.tree().path("/etc/upres/live.toml");
+    let large = Asked {
+        configuration: Some(file),
+        source: Some("v4l2:?size=1920x1080".into()),
+        scale: Some(4.0),
+        ..asked()
+    };
+    let by_hand = Asked { configuration: None, ..large.clone() };
+    made.file(unit, "[Service]\n# MemoryMax=1M\nMemoryMax=512M\n");
+    says(&made, &asked(), "memory", State::Note, &["the service may take 536 MB at most"]);
+    says(&made, &large, "memory", State::Trouble, &["536 MB at most", "takes about 597 MB", "systemctl edit"]);
+    says(&made, &by_hand, "memory", State::Warning, &["536 MB at most", "systemctl edit"]);
+    for (written, parts) in [("1G", "1073 MB"), ("50%", "1988 MB"), ("700000000", "700 MB")] {
+        made.file(&format!("{changes}/override.conf"), format!("[Service]\nMemoryMax={written}\n"));
+        says(&made, &large, "memory", State::Note, &["the service may take", parts]);
+    }
+    for written in ["infinity", "much", "", "-3M", "99999999999999T"] {
+        made.file(&format!("{changes}/override.conf"), format!("[Service]\nMemoryMax={written}\n"));
+        assert_eq!(findings(&made, &large, "memory").len(), 1, "{written}");
+    }
+}
+
+#[test]
 fn models_are_held_to_their_cards() {
     let made = pi_4();
     says(&made, &asked(), "models", State::Ok, &["are what their cards say"]);
