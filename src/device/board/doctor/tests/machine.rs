@@ -154,7 +154,12 @@ fn clocks_that_would_misname_recordings_are_told() {
     assert_eq!((early(&asked()), early(&recording)), (Some((State::Warning, true)), Some((State::Trouble, true))));
     made.without("/run/systemd/timesync/synchronized");
     says(&made, &asked(), "clock", State::Warning, &["not set by the network", "timedatectl"]);
-    made.file("/sys/class/rtc/rtc0/name", "rpi-rtc\n");
+    // Part of a Raspberry Pi 5, whose battery is bought apart; a chip with a battery; a PC.
+    made.file("/sys/class/rtc/rtc0/name", "rpi-rtc soc:rpi_rtc\n");
+    says(&made, &asked(), "clock", State::Warning, &["only where it has a battery", "timedatectl", "J5"]);
+    made.file("/sys/class/rtc/rtc0/name", "rtc-ds1307 1-0068\n");
+    says(&made, &asked(), "clock", State::Note, &["goes on", "timedatectl"]);
+    made.file("/sys/class/rtc/rtc0/name", "rtc_cmos 00:01\n").without("/proc/device-tree");
     says(&made, &asked(), "clock", State::Note, &["goes on", "timedatectl"]);
     made.file("/proc/812/comm", "chronyd\n");
     says(&made, &asked(), "clock", State::Ok, &["chronyd"]);
