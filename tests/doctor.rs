@@ -332,7 +332,11 @@ fn relative_paths_begin_where_the_doctor_is_started() {
     fs::create_dir(root.join("films")).unwrap();
     file(root, "token", "0123456789abcdef0123456789abcdef\n");
     fs::set_permissions(root.join("token"), fs::Permissions::from_mode(0o644)).unwrap();
-    file(root, "live.toml", "record = \"films\"\nsnapshots = \"films\"\nquota = \"1KB\"\nhttp = \"127.0.0.1:8080\"\nhttp-token-file = \"token\"\n");
+    file(
+        root,
+        "live.toml",
+        "record = \"films\"\nsnapshots = \"films\"\nquota = \"1KB\"\nhttp = \"127.0.0.1:8080\"\nhttp-token-file = \"token\"\n",
+    );
     let arguments = ["doctor", "--json", "--config", "live.toml", "--models-dir", "models"];
     let mut command = program::upres();
     command.current_dir(root).args(arguments).env_remove("UPRES_BOARD").stdin(Stdio::null());

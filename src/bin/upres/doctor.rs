@@ -73,11 +73,8 @@ fn print(finding: &Finding) {
 fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
     let usual = tree.path(CONFIGURATION);
     let file = args.config.clone().or_else(|| usual.is_file().then_some(usual));
-    let told = Settings {
-        models_dir: args.models_dir.clone(),
-        trusted_key: args.trusted_key.clone(),
-        ..Settings::default()
-    };
+    let told =
+        Settings { models_dir: args.models_dir.clone(), trusted_key: args.trusted_key.clone(), ..Settings::default() };
     let (settings, mut refused) = match &file {
         None => (told, None),
         Some(file) => match follow(&told, file) {
@@ -149,7 +146,8 @@ fn check(args: &Args, settings: &Settings) -> Result<()> {
     };
     let mut own = Settings { board: args.board.clone().or(settings.board.clone()), ..settings.clone() };
     let folder = own.models_dir.take_if(|folder| closed(folder));
-    let hidden = |model: &mut String| closed(Path::new(model)) || folder.is_some() && Zoo::default().find(model).is_err();
+    let hidden =
+        |model: &mut String| closed(Path::new(model)) || folder.is_some() && Zoo::default().find(model).is_err();
     if own.model.take_if(hidden).is_some() {
         own.strength = None;
     }

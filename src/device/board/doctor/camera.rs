@@ -134,8 +134,9 @@ fn named(case: &Case, path: &Path, videos: &[Video]) -> Finding {
         }
         Kind::Other => {
             let why = video.trouble.as_deref().unwrap_or("metadata, an encoder or a scaler");
-            Finding::trouble("camera", format!("{device} ({name}) is no camera that can be read: {why}"))
-                .fix("'upres devices' lists cameras; one webcam often has several devices, of which the first gives frames")
+            Finding::trouble("camera", format!("{device} ({name}) is no camera that can be read: {why}")).fix(
+                "'upres devices' lists cameras; one webcam often has several devices, of which the first gives frames",
+            )
         }
     }
 }

@@ -58,7 +58,8 @@ fn voltage(low: bool) -> Finding {
     if low {
         return Finding::trouble("throttling", "low voltage, now").fix(POWER);
     }
-    Finding::note("throttling", "the voltage is fine now; this kernel tells neither of throttling nor of before").fix(VCGENCMD)
+    Finding::note("throttling", "the voltage is fine now; this kernel tells neither of throttling nor of before")
+        .fix(VCGENCMD)
 }
 
 /// What the kernel of a Jetson counts.
@@ -66,7 +67,9 @@ fn currents(events: Option<u64>) -> Finding {
     match events {
         None => Finding::note("throttling", "this kernel does not count over-currents")
             .fix("'sudo tegrastats' shows frequencies and temperatures while live work runs"),
-        Some(0) => Finding::ok("throttling", "no over-current since it was switched on; heat is told by the temperature"),
+        Some(0) => {
+            Finding::ok("throttling", "no over-current since it was switched on; heat is told by the temperature")
+        }
         Some(events) => {
             let found = format!("slowed down {events} times by over-current, since it was switched on");
             Finding::warning("throttling", found)

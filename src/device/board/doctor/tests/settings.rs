@@ -126,12 +126,8 @@ fn the_service_s_limit_is_held_against_what_it_takes() {
     let made = pi_4();
     let (unit, changes) = ("/lib/systemd/system/upres-live.service", "/etc/systemd/system/upres-live.service.d");
     let file = made.tree().path("/etc/upres/live.toml");
-    let large = Asked {
-        configuration: Some(file),
-        source: Some("v4l2:?size=1920x1080".into()),
-        scale: Some(4.0),
-        ..asked()
-    };
+    let large =
+        Asked { configuration: Some(file), source: Some("v4l2:?size=1920x1080".into()), scale: Some(4.0), ..asked() };
     let by_hand = Asked { configuration: None, ..large.clone() };
     made.file(unit, "[Service]\n# MemoryMax=1M\nMemoryMax=512M\n");
     says(&made, &asked(), "memory", State::Note, &["the service may take 536 MB at most"]);
