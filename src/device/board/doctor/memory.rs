@@ -89,8 +89,9 @@ fn service(case: &Case, need: u64, total: u64) -> Option<Finding> {
 fn service_limit(tree: &Tree, total: u64) -> Option<u64> {
     let files = std::iter::once(unit_file(tree)?).chain(unit_changes(tree));
     let texts: Vec<String> = files.filter_map(|file| tree.text(file)).collect();
-    let lines = texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.trim().strip_prefix("MemoryMax="));
-    bytes(lines.last()?.trim(), total)
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let mut said = lines.filter_map(|line| line.trim().strip_prefix("MemoryMax="));
+    bytes(said.next_back()?.trim(), total)
 }
 
 /// As systemd reads an amount: `512M`, `25%` of all there is, `infinity`.

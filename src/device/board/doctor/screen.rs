@@ -89,8 +89,9 @@ fn is(case: &Case, screen: &ScreenReport, path: &Path) -> bool {
 fn eligible<'a>(case: &Case, wanted: Option<&ScreenDevice>, screens: &'a [ScreenReport]) -> Vec<&'a ScreenReport> {
     let cards = screens.iter().any(ScreenReport::is_card);
     let fits = |screen: &&ScreenReport| match wanted {
-        Some(ScreenDevice::Framebuffer(path)) => is(case, screen, path),
-        Some(ScreenDevice::Drm(DrmOptions { card: Some(path), .. })) => is(case, screen, path),
+        Some(ScreenDevice::Framebuffer(path) | ScreenDevice::Drm(DrmOptions { card: Some(path), .. })) => {
+            is(case, screen, path)
+        }
         Some(ScreenDevice::Drm(_)) => screen.is_card(),
         Some(ScreenDevice::Auto | ScreenDevice::Tft(_)) | None => screen.is_card() || !cards,
     };

@@ -85,13 +85,13 @@ pub(super) fn unit_file(tree: &Tree) -> Option<String> {
 
 /// Files with changes to the service, in the order in which they are read.
 pub(super) fn unit_changes(tree: &Tree) -> Vec<String> {
-    let in_folder = |folder: &&str| -> Vec<(String, String)> {
+    let in_folder = |folder: &str| -> Vec<(String, String)> {
         let folder = format!("{folder}/{UNIT}.d");
-        let names = tree.names(&folder).into_iter().filter(|name| name.ends_with(".conf"));
+        let names = tree.names(&folder).into_iter().filter(|name| name.rsplit('.').next() == Some("conf"));
         names.map(|name| (name.clone(), format!("{folder}/{name}"))).collect()
     };
     // By name wherever they stand; of two with one name the first place counts.
-    let mut changes: Vec<(String, String)> = UNITS.iter().flat_map(|folder| in_folder(&folder)).collect();
+    let mut changes: Vec<(String, String)> = UNITS.iter().flat_map(|folder| in_folder(folder)).collect();
     changes.sort_by(|a, b| a.0.cmp(&b.0));
     changes.dedup_by(|later, first| later.0 == first.0);
     changes.into_iter().map(|(_, file)| file).collect()
