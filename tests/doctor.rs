@@ -285,7 +285,7 @@ fn what_live_work_would_refuse_is_refused() {
     ] {
         let found = of_this_machine(written);
         says(&found, "configuration", "trouble", &["live.toml", part]);
-        let live = upres(&["live", "--frames", "1", "--board", "generic", "--config", path]);
+        let live = upres(&["live", "--frames", "1", "--http", "127.0.0.1:0", "--board", "generic", "--config", path]);
         assert!(!live.status.success(), "{written}: {}", text(&live.stderr));
     }
     // The rest is told all the same.
