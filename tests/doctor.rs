@@ -13,7 +13,10 @@ use tempfile::TempDir;
 
 fn upres(arguments: &[&str]) -> Output {
     let mut command = program::upres();
-    command.args(arguments).env_remove("UPRES_BOARD").env_remove("UPRES_MODELS").stdin(Stdio::null());
+    for own in ["UPRES_BOARD", "UPRES_MODELS", "UPRES_TRUSTED_KEY"] {
+        command.env_remove(own);
+    }
+    command.args(arguments).stdin(Stdio::null());
     command.output().expect("the program starts")
 }
 
@@ -248,6 +251,101 @@ fn this_machine_is_looked_at_without_a_crash() {
         assert!(found.iter().any(|finding| finding["id"] == id), "{id}: {found:#?}");
     }
     says(&found, "models", "ok", &["are what their cards say"]);
+}
+
+#[test]
+fn what_live_work_would_refuse_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("live.toml");
+    let path = config.to_str().unwrap();
+    fs::write(folder.path().join("bent.onnx"), b"no model").unwrap();
+    let bent = format!("model = \"{}\"", folder.path().join("bent.onnx").display());
+    let of_this_machine = |written: &str| {
+        fs::write(&config, format!("source = \"pattern:\"\n{written}\n")).unwrap();
+        let output = upres(&["doctor", "--json", "--board", "generic", "--config", path]);
+        serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap()
+    };
+    for (written, part) in [
+        ("model = \"nope\"", "no model 'nope'"),
+        ("model = \"/opt/no/such.onnx\"", "/opt/no/such.onnx"),
+        (bent.as_str(), "bent.onnx"),
+        ("runner = \"abacus\"", "abacus"),
+        ("screen = \"auto\"\nrotate = 45", "45 degrees"),
+        ("threads = 0", "0 threads"),
+        ("scale = 99", "99"),
+        ("model = \"sharp-x4\"\nstrength = 3", "strength of 3"),
+        ("reuse = \"x\"", "x"),
+        ("refresh = 0", "refresh"),
+        ("record = \"/tmp\"\nrecord-format = \"avi\"", "avi"),
+        ("record = \"/tmp\"\nsegment = 0", "segment"),
+        ("camera-out = \"/dev/video10?format=PNG\"", "PNG"),
+        ("quality = 0", "quality of 0"),
+        ("http-clients = 0", "0 clients"),
+        ("seconds = -1", "seconds"),
+    ] {
+        let found = of_this_machine(written);
+        says(&found, "configuration", "trouble", &["live.toml", part]);
+        let live = upres(&["live", "--frames", "1", "--http", "127.0.0.1:0", "--board", "generic", "--config", path]);
+        assert!(!live.status.success(), "{written}: {}", text(&live.stderr));
+    }
+    // The rest is told all the same.
+    let found = of_this_machine("model = \"nope\"\nrecord = \"/no/such/folder\"");
+    says(&found, "disk", "trouble", &["/no/such/folder"]);
+    says(&found, "models", "trouble", &["no model 'nope'", "upres models"]);
+    for whole in ["model = \"bicubic\"\nscale = 3", "http = \"0.0.0.0:8080\"", "model = \"sharp-x4\"\nstrength = 0.5"] {
+        says(&of_this_machine(whole), "configuration", "ok", &["can be followed"]);
+    }
+}
+
+#[test]
+fn keys_are_heeded_that_are_typed_or_in_the_environment() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let (models, key) = (tempfile::tempdir().unwrap(), data.join("minisign-ours.pub"));
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/small-x2");
+    fs::create_dir(models.path().join("mine")).unwrap();
+    for file in ["model.onnx", "card.toml"] {
+        fs::copy(built_in.join(file), models.path().join("mine").join(file)).unwrap();
+    }
+    let of = |arguments: &[&str], key: Option<&Path>| {
+        let mut command = program::upres();
+        command.args(["doctor", "--json", "--models-dir", models.path().to_str().unwrap()]).args(arguments);
+        command.env_remove("UPRES_BOARD").env_remove("UPRES_TRUSTED_KEY").stdin(Stdio::null());
+        let output = command.envs(key.map(|key| ("UPRES_TRUSTED_KEY", key))).output().unwrap();
+        serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap()
+    };
+    assert!(of(&[], None).iter().all(|finding| finding["id"] != "models" || finding["state"] == "ok"));
+    says(&of(&[], Some(&key)), "models", "trouble", &["mine: not signed"]);
+    says(&of(&["--trusted-key", key.to_str().unwrap()], None), "models", "trouble", &["mine: not signed"]);
+    // As with live work, what is typed goes before the file.
+    let config = models.path().join("live.toml");
+    fs::write(&config, "trusted-key = \"none\"\n").unwrap();
+    let typed = of(&["--config", config.to_str().unwrap()], Some(&key));
+    says(&typed, "configuration", "ok", &["can be followed"]);
+    says(&typed, "models", "trouble", &["mine: not signed"]);
+}
+
+#[test]
+fn relative_paths_begin_where_the_doctor_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir(root.join("models")).unwrap();
+    fs::create_dir(root.join("films")).unwrap();
+    file(root, "token", "0123456789abcdef0123456789abcdef\n");
+    fs::set_permissions(root.join("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    file(
+        root,
+        "live.toml",
+        "record = \"films\"\nsnapshots = \"films\"\nquota = \"1KB\"\nhttp = \"127.0.0.1:8080\"\nhttp-token-file = \"token\"\n",
+    );
+    let arguments = ["doctor", "--json", "--config", "live.toml", "--models-dir", "models"];
+    let mut command = program::upres();
+    command.current_dir(root).args(arguments).env_remove("UPRES_BOARD").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let found: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    says(&found, "models", "ok", &["are what their cards say"]);
+    says(&found, "disk", "ok", &["/films (record)"]);
+    says(&found, "disk", "ok", &["/films (snapshots)"]);
+    says(&found, "token", "warning", &["/token can be read"]);
 }
 
 #[test]

@@ -3,14 +3,16 @@
 
 use rustix::fs::{Access, OFlags, access};
 use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The most bytes of a file that are read.
 pub const MOST_BYTES: u64 = 64 * 1024;
 /// The most names of a folder that are listed.
 pub const MOST_NAMES: usize = 65_536;
+/// The most links that are followed, one after the other.
+const MOST_LINKS: usize = 40;
 
 /// A file system by its root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,9 +96,38 @@ impl Tree {
         Some(self.link(path)?.file_name()?.to_string_lossy().into_owned())
     }
 
+    /// Where `path` leads through links: `/dev/v4l/by-id/…` to `/dev/video0`. What leads nowhere stays as it is.
+    pub fn resolved(&self, path: impl AsRef<Path>) -> PathBuf {
+        let mut path = path.as_ref().to_path_buf();
+        if self.is_this_machine() {
+            return fs::canonicalize(&path).unwrap_or(path);
+        }
+        for _ in 0..MOST_LINKS {
+            let Some(target) = self.link(&path) else { break };
+            path = plain(&path.parent().unwrap_or(Path::new("/")).join(target));
+        }
+        path
+    }
+
     /// Who has what is at `path`, and what it is.
     pub fn metadata(&self, path: impl AsRef<Path>) -> Option<Metadata> {
         fs::metadata(self.path(path)).ok()
+    }
+
+    /// As [`Tree::metadata`], but tells what is not there from what `user` may not look at.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where a folder on the way is closed to `user`; else what the system said.
+    pub fn look(&self, path: impl AsRef<Path>, user: &User) -> Result<Metadata, ErrorKind> {
+        let closed = |folder: &Path| self.metadata(folder).is_some_and(|it| permitted(&it, user) & 1 == 0);
+        // Who reads a made-up tree is not the user in it.
+        if !self.is_this_machine() {
+            let way = Path::new("/").join(path.as_ref());
+            if way.ancestors().skip(1).filter(|folder| folder.parent().is_some()).any(closed) {
+                return Err(ErrorKind::PermissionDenied);
+            }
+        }
+        fs::metadata(self.path(path)).map_err(|error| error.kind())
     }
 
     /// Whether something is at `path`.
@@ -117,13 +148,7 @@ impl Tree {
             // The kernel knows of access lists, by which a session at the screen has its cameras.
             return Some(access(self.path(path), Access::READ_OK | Access::WRITE_OK).is_ok());
         }
-        let shift = match user {
-            User { id: 0, .. } => return Some(true),
-            User { id, .. } if *id == metadata.uid() => 6,
-            User { groups, .. } if groups.contains(&metadata.gid()) => 3,
-            User { .. } => 0,
-        };
-        Some(metadata.mode() >> shift & 0o6 == 0o6)
+        Some(permitted(&metadata, user) & 0o6 == 0o6)
     }
 
     /// The name of the group that has what is at `path`.
@@ -174,6 +199,30 @@ impl Tree {
         let all = self.processes();
         all.into_iter().filter(|(id, _)| *id != std::process::id() && holds(id)).collect()
     }
+}
+
+/// What `user` may do with it: 4 read, 2 write, 1 run or enter.
+fn permitted(metadata: &Metadata, user: &User) -> u32 {
+    let shift = match user {
+        User { id: 0, .. } => return 7,
+        User { id, .. } if *id == metadata.uid() => 6,
+        User { groups, .. } if groups.contains(&metadata.gid()) => 3,
+        User { .. } => 0,
+    };
+    metadata.mode() >> shift & 7
+}
+
+/// A path without `.` and `..`, by its words alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// A user by the numbers that permissions are given to.

@@ -2,7 +2,8 @@
 
 use crate::boards;
 use crate::limits::parse_bytes;
-use crate::live::settings::Settings;
+use crate::live::{self, settings::Settings};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -11,6 +12,7 @@ use upres::device::board::doctor::{Asked, Finding, State, examine};
 use upres::device::tree::Tree;
 use upres::error::{Error, Kind, Result};
 use upres::trust::Trust;
+use upres::zoo::Zoo;
 
 /// Options of `upres doctor`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,10 @@ pub(crate) struct Args {
     /// Folder of further models
     #[arg(long, value_name = "DIR", env = "UPRES_MODELS")]
     models_dir: Option<PathBuf>,
+    /// Look at models from outside as if only those were opened that this minisign key signed: its text, or a file with it; may be given
+    /// again
+    #[arg(long, value_name = "KEY|FILE", env = "UPRES_TRUSTED_KEY", value_delimiter = ',')]
+    trusted_key: Vec<String>,
     /// Print JSON: an array of objects with id, state, found and fix
     #[arg(long)]
     json: bool,
@@ -34,6 +40,8 @@ pub(crate) struct Args {
 
 /// Where the service has its configuration.
 const CONFIGURATION: &str = "/etc/upres/live.toml";
+/// Where it keeps what is its own.
+const SERVICE: &str = "/var/lib/upres";
 /// What recordings may take where nothing is said.
 const QUOTA: &str = "2GB";
 
@@ -65,11 +73,16 @@ fn print(finding: &Finding) {
 fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
     let usual = tree.path(CONFIGURATION);
     let file = args.config.clone().or_else(|| usual.is_file().then_some(usual));
+    let told =
+        Settings { models_dir: args.models_dir.clone(), trusted_key: args.trusted_key.clone(), ..Settings::default() };
     let (settings, mut refused) = match &file {
-        None => (Settings::default(), None),
-        Some(file) => match follow(file) {
-            Ok(settings) => (settings, None),
-            Err(error) => (Settings::default(), Some(error.to_string())),
+        None => (told, None),
+        Some(file) => match follow(&told, file) {
+            Err(error) => (told, Some(error.to_string())),
+            Ok(settings) => {
+                let checked = if tree.is_this_machine() { check(args, &settings) } else { Ok(()) };
+                (settings, checked.err().map(|error| error.at(file.display()).to_string()))
+            }
         },
     };
     let quota = parse_bytes(settings.quota.as_deref().unwrap_or(QUOTA)).unwrap_or_else(|error| {
@@ -87,6 +100,11 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
         refused.get_or_insert(error.to_string());
         Trust::default()
     });
+    // As live work, which looks from where it is started; below another root all begins there.
+    let place = |path: PathBuf| {
+        let whole = tree.is_this_machine().then(|| std::path::absolute(&path).ok()).flatten();
+        whole.unwrap_or(path)
+    };
     Ok(Asked {
         configuration: file,
         refused,
@@ -98,24 +116,40 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
         screen: settings.screen,
         camera_out: settings.camera_out,
         http: settings.http,
-        token_file: settings.http_token_file,
-        record: settings.record,
+        token_file: settings.http_token_file.map(place),
+        record: settings.record.map(place),
         quota,
-        snapshots: settings.snapshots,
-        models_dir: args.models_dir.clone().or(settings.models_dir),
+        snapshots: settings.snapshots.map(place),
+        models_dir: settings.models_dir.map(place),
         trust,
     })
 }
 
-/// The configuration, with the address, the source and the screen looked at as well.
-fn follow(file: &Path) -> Result<Settings> {
+/// The configuration below what was typed, with its words looked at.
+fn follow(told: &Settings, file: &Path) -> Result<Settings> {
     /// As bounded as all that is read here.
     const MOST: u64 = 1 << 20;
     let metadata = std::fs::metadata(file).map_err(|e| Error::io("cannot read", file, e))?;
     if !metadata.is_file() || metadata.len() > MOST {
         return Err(Error::new(Kind::Input, format!("{} is no configuration", file.display())));
     }
-    let settings = Settings::default().over_file(file)?;
+    let settings = told.over_file(file)?;
     settings.check().map_err(|e| e.at(file.display()))?;
     Ok(settings)
+}
+
+/// Whether `upres live` could follow `settings` on this machine. Models that only the service may see are left to it.
+fn check(args: &Args, settings: &Settings) -> Result<()> {
+    let closed = |path: &Path| {
+        let denied = |error: std::io::Error| error.kind() == ErrorKind::PermissionDenied;
+        path.starts_with(SERVICE) && std::fs::metadata(path).is_err_and(denied)
+    };
+    let mut own = Settings { board: args.board.clone().or(settings.board.clone()), ..settings.clone() };
+    let folder = own.models_dir.take_if(|folder| closed(folder));
+    let hidden =
+        |model: &mut String| closed(Path::new(model)) || folder.is_some() && Zoo::default().find(model).is_err();
+    if own.model.take_if(hidden).is_some() {
+        own.strength = None;
+    }
+    live::check(&own)
 }

@@ -73,6 +73,12 @@ fn machines_are_known_by_their_own_words() {
         ("NVIDIA Jetson Orin NX Engineering Reference Developer Kit", &["nvidia,tegra234"], "jetson-orin-nano"),
         ("NVIDIA Jetson AGX Orin Developer Kit", &["nvidia,p3701-0000", "nvidia,tegra234"], "jetson-agx"),
         ("Jetson-AGX", &["nvidia,p2972-0000", "nvidia,tegra194"], "jetson-agx"),
+        // The same processor as an AGX Xavier, with six cores.
+        (
+            "NVIDIA Jetson Xavier NX Developer Kit",
+            &["nvidia,p3449-0000+p3668-0000", "nvidia,p3509-0000+p3668-0000", "nvidia,tegra194"],
+            GENERIC,
+        ),
         ("Raspberry Pi 2 Model B Rev 1.1", &["raspberrypi,2-model-b", "brcm,bcm2836"], GENERIC),
         ("linux,dummy-virt", &["linux,dummy-virt"], GENERIC),
         ("", &[], GENERIC),

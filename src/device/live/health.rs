@@ -40,18 +40,10 @@ impl Health {
 
     /// A Raspberry Pi's word about its power and heat: bit 0 low voltage, 1 frequency capped, 2 throttled, 3 soft temperature
     /// limit, and from bit 16 on the same for "since it was switched on". Nothing on other boards.
-    pub fn throttle_bits(&self) -> Option<u32> {
-        self.firmware_bits().or_else(|| self.voltage_alarm())
-    }
-
-    /// Whether the board says that it runs slower than it could.
-    pub fn throttled(&self) -> bool {
-        self.firmware_bits().is_some_and(|bits| bits & NOW != 0)
-    }
-
-    /// `soc/soc:firmware/get_throttled`, or `soc@107c000000/soc@107c000000:firmware/get_throttled` on newer boards. Only the
+    ///
+    /// It stands in `soc/soc:firmware/get_throttled`, or `soc@107c000000/soc@107c000000:firmware/get_throttled` on newer boards. Only the
     /// foundation's own kernels have it.
-    fn firmware_bits(&self) -> Option<u32> {
+    pub fn throttle_bits(&self) -> Option<u32> {
         let platform = "/sys/devices/platform";
         let read = |soc: &str| {
             let text = self.tree.text(format!("{platform}/{soc}/{soc}:firmware/get_throttled"))?;
@@ -62,16 +54,36 @@ impl Health {
         read("soc").or_else(|| others().find_map(|soc| read(&soc)))
     }
 
-    /// The voltage's alarm, which every kernel has, as bit 0.
-    fn voltage_alarm(&self) -> Option<u32> {
-        let monitors = self.tree.numbered("/sys/class/hwmon", "hwmon");
-        let read = |(_, monitor): (u32, String)| {
-            let folder = format!("/sys/class/hwmon/{monitor}");
+    /// Whether the board says that it runs slower than it could.
+    pub fn throttled(&self) -> bool {
+        self.throttle_bits().is_some_and(|bits| bits & NOW != 0)
+    }
+
+    /// Whether a Raspberry Pi's voltage is low now, which every kernel tells, and nothing of what was before.
+    pub fn low_voltage(&self) -> Option<bool> {
+        let read = |folder: String| {
             let name = self.tree.text(format!("{folder}/name"))?;
             let alarm = self.tree.number::<u32>(format!("{folder}/in0_lcrit_alarm"))?;
-            (name == "rpi_volt").then_some(alarm.min(1))
+            (name == "rpi_volt").then_some(alarm != 0)
         };
-        monitors.into_iter().find_map(read)
+        self.monitors().find_map(read)
+    }
+
+    /// How often a Jetson slowed itself down for too high a current since it was switched on, where its kernel counts (`oc1_event_cnt`
+    /// and so on).
+    pub fn over_currents(&self) -> Option<u64> {
+        let count = |folder: String| {
+            let own = |name: &String| name.starts_with("oc") && name.ends_with("_event_cnt");
+            let names = self.tree.names(&folder).into_iter().filter(own);
+            names.filter_map(|name| self.tree.number(format!("{folder}/{name}"))).reduce(u64::saturating_add)
+        };
+        self.monitors().filter_map(count).reduce(u64::saturating_add)
+    }
+
+    /// The folders of the kernel's monitors.
+    fn monitors(&self) -> impl Iterator<Item = String> {
+        let monitors = self.tree.numbered("/sys/class/hwmon", "hwmon");
+        monitors.into_iter().map(|(_, monitor)| format!("/sys/class/hwmon/{monitor}"))
     }
 }
 
@@ -126,6 +138,23 @@ mod tests {
             ("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n"),
         ]);
         let health = Health::new(made.tree());
-        assert_eq!((health.throttle_bits(), health.throttled()), (Some(1), false));
+        assert_eq!((health.throttle_bits(), health.throttled()), (None, false), "of throttling nothing is known");
+        assert_eq!((health.low_voltage(), health.over_currents()), (Some(true), None));
+        made.file("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n");
+        assert_eq!(health.low_voltage(), Some(false));
+    }
+
+    #[test]
+    fn a_jetson_counts_its_over_currents() {
+        let made = Made::of(&[
+            ("/sys/class/hwmon/hwmon0/name", "soctherm_oc\n"),
+            ("/sys/class/hwmon/hwmon0/oc1_event_cnt", "0\n"),
+            ("/sys/class/hwmon/hwmon0/oc1_throt_en", "1\n"),
+            ("/sys/class/hwmon/hwmon0/oc3_event_cnt", "7\n"),
+        ]);
+        let health = Health::new(made.tree());
+        assert_eq!((health.over_currents(), health.low_voltage()), (Some(7), None));
+        made.file("/sys/class/hwmon/hwmon0/oc2_event_cnt", format!("{}", u64::MAX));
+        assert_eq!(health.over_currents(), Some(u64::MAX));
     }
 }

@@ -59,3 +59,21 @@ fn programs_that_run_are_found_with_what_they_hold() {
     assert!(tree.holders(Path::new("/dev/video1")).is_empty());
     assert!(tree.program("ffmpeg") && !tree.program("perl") && !tree.program("gst-launch-1.0"));
 }
+
+#[test]
+fn links_are_followed_and_closed_folders_told_from_empty_ones() {
+    let made = Made::of(&[("/dev/video0", ""), ("/closed/file", ""), ("/open/file", "")]);
+    made.user(true).link("/dev/v4l/by-id/cam", "../../video0").link("/loop", "loop").mode("/closed", 0o700);
+    let (tree, user) = (made.tree(), made.tree().user());
+    for (path, end) in
+        [("/dev/v4l/by-id/cam", "/dev/video0"), ("/dev/video0", "/dev/video0"), ("/loop", "/loop"), ("/no", "/no")]
+    {
+        assert_eq!(tree.resolved(path), Path::new(end), "{path}");
+    }
+    assert_eq!(tree.look("/closed/file", &user).err(), Some(ErrorKind::PermissionDenied));
+    assert_eq!(tree.look("/closed/none", &user).err(), Some(ErrorKind::PermissionDenied));
+    assert_eq!(tree.look("/open/none", &user).err(), Some(ErrorKind::NotFound));
+    assert!(tree.look("/open/file", &user).is_ok() && tree.look("/closed", &user).is_ok());
+    let root = User { id: 0, groups: Vec::new() };
+    assert!(tree.look("/closed/file", &root).is_ok());
+}

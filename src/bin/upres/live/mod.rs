@@ -81,6 +81,18 @@ fn read(args: &Args) -> Result<Settings> {
     choice::with_board(told)
 }
 
+/// Whether live work could begin by `settings` and the board of this machine, as far as that can be told without opening a source or
+/// an output. The model is opened.
+///
+/// # Errors
+/// Those with which `upres live` would end.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    let whole = choice::with_board(settings.clone())?;
+    options(&whole)?;
+    whole.seconds.map(|time| seconds("seconds", time)).transpose()?;
+    outputs::check(&whole)
+}
+
 /// Runs until the end, or until the configuration is to be read again.
 fn once(settings: &Settings, outputs: Outputs, desk: &Arc<Desk>, signals: &Signals, json: bool) -> Result<()> {
     let Outputs { sinks, server, probe } = outputs;

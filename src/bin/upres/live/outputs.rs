@@ -43,8 +43,7 @@ impl Outputs {
             outputs.probe = Some(probe.clone());
             outputs.push("probe", Audience::always(), move || Ok(Box::new(probe.clone())));
         }
-        let alone = outputs.sinks.is_empty();
-        if let Some(address) = settings.http.as_deref().or(alone.then_some("127.0.0.1:8080")) {
+        if let Some(address) = address(settings) {
             outputs.http(address, settings, desk)?;
         }
         outputs.snapshots(settings, desk)?;
@@ -61,68 +60,31 @@ impl Outputs {
     }
 
     fn screen(&mut self, settings: &Settings, desk: &Arc<Desk>) -> Result<()> {
-        let Some(device) = &settings.screen else { return Ok(()) };
-        let rotation = match settings.rotate.unwrap_or(0) {
-            0 => Rotation::None,
-            90 => Rotation::Quarter,
-            180 => Rotation::Half,
-            270 => Rotation::ThreeQuarters,
-            other => {
-                return Err(
-                    Error::usage(format!("a picture is not turned by {other} degrees")).fix("choose 0, 90, 180 or 270")
-                );
-            }
-        };
-        let options = ScreenOptions {
-            device: device.parse::<ScreenDevice>()?,
-            rotation,
-            split: settings.split.unwrap_or(false),
-            hud: settings.hud.unwrap_or(false),
-            fill: settings.fill.unwrap_or(false),
-        };
+        let Some(options) = screen_options(settings)? else { return Ok(()) };
         let desk = desk.clone();
         self.push("screen", Audience::always(), move || screen::open(&options, &desk));
         Ok(())
     }
 
     fn camera(&mut self, settings: &Settings) -> Result<()> {
-        let Some(device) = &settings.camera_out else { return Ok(()) };
-        let options: LoopbackOptions = device.parse()?;
+        let Some(options) = camera_options(settings)? else { return Ok(()) };
         self.push("camera", Audience::always(), move || Ok(Box::new(Loopback::open(&options))));
         Ok(())
     }
 
     fn record(&mut self, settings: &Settings) -> Result<()> {
-        let Some(folder) = &settings.record else { return Ok(()) };
-        let mut options = RecordOptions::new(folder.clone());
-        if let Some(format) = &settings.record_format {
-            options.container = format.parse()?;
-        }
-        if let Some(seconds) = settings.segment {
-            options.segment = super::seconds("segment", seconds)?;
-        }
-        if let Some(quota) = &settings.quota {
-            options.quota = parse_bytes(quota)?;
-        }
-        options.quality = quality(settings)?.unwrap_or(options.quality);
-        is_folder("record", folder)?;
+        let Some(options) = record_options(settings)? else { return Ok(()) };
+        is_folder("record", &options.folder)?;
         self.push("record", Audience::always(), move || Ok(Box::new(Recorder::open(&options)?)));
         Ok(())
     }
 
     fn http(&mut self, address: &str, settings: &Settings, desk: &Arc<Desk>) -> Result<()> {
-        let address: SocketAddr = address.parse().map_err(|_| {
-            Error::usage(format!("'{address}' is no address")).fix("write ADDRESS:PORT, such as 127.0.0.1:8080")
-        })?;
-        let mut options = HttpOptions::new(address);
+        let mut options = http_options(address, settings)?;
         if let Some(file) = &settings.http_token_file {
             let text = fs::read_to_string(file).map_err(|e| Error::io("cannot read", file, e))?;
             options.token = Some(text.lines().next().unwrap_or_default().trim().to_owned());
         }
-        let hosts = settings.http_hosts.iter().flat_map(|hosts| hosts.split(','));
-        options.hosts = hosts.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect();
-        options.clients = settings.http_clients.unwrap_or(options.clients);
-        options.quality = quality(settings)?.unwrap_or(options.quality);
         let audience = Audience::default();
         let (server, sink) = HttpServer::start(options, desk.clone(), audience.clone())?;
         log::info!("the page is at http://{}", server.address());
@@ -141,6 +103,85 @@ impl Outputs {
         });
         Ok(())
     }
+}
+
+/// Whether [`Outputs::new`] could follow `settings`, as far as words tell: nothing is opened, and no folder, token or device is
+/// looked for.
+///
+/// # Errors
+/// A usage error.
+pub(super) fn check(settings: &Settings) -> Result<()> {
+    screen_options(settings)?;
+    camera_options(settings)?;
+    record_options(settings)?;
+    if let Some(address) = address(settings) {
+        let options = http_options(address, settings)?;
+        // Without its token, which is not read here, an open address would be refused.
+        HttpOptions { address: SocketAddr::from(([127, 0, 0, 1], options.address.port())), ..options }.check()?;
+    }
+    Ok(())
+}
+
+/// Where the page is to be, if anywhere: on loopback where nothing else is asked for.
+fn address(settings: &Settings) -> Option<&str> {
+    let other = settings.screen.is_some() || settings.camera_out.is_some() || settings.record.is_some();
+    let alone = !other && settings.probe != Some(true);
+    settings.http.as_deref().or(alone.then_some("127.0.0.1:8080"))
+}
+
+fn screen_options(settings: &Settings) -> Result<Option<ScreenOptions>> {
+    let Some(device) = &settings.screen else { return Ok(None) };
+    let rotation = match settings.rotate.unwrap_or(0) {
+        0 => Rotation::None,
+        90 => Rotation::Quarter,
+        180 => Rotation::Half,
+        270 => Rotation::ThreeQuarters,
+        other => {
+            return Err(
+                Error::usage(format!("a picture is not turned by {other} degrees")).fix("choose 0, 90, 180 or 270")
+            );
+        }
+    };
+    Ok(Some(ScreenOptions {
+        device: device.parse::<ScreenDevice>()?,
+        rotation,
+        split: settings.split.unwrap_or(false),
+        hud: settings.hud.unwrap_or(false),
+        fill: settings.fill.unwrap_or(false),
+    }))
+}
+
+fn camera_options(settings: &Settings) -> Result<Option<LoopbackOptions>> {
+    settings.camera_out.as_deref().map(str::parse).transpose()
+}
+
+fn record_options(settings: &Settings) -> Result<Option<RecordOptions>> {
+    let Some(folder) = &settings.record else { return Ok(None) };
+    let mut options = RecordOptions::new(folder.clone());
+    if let Some(format) = &settings.record_format {
+        options.container = format.parse()?;
+    }
+    if let Some(seconds) = settings.segment {
+        options.segment = super::seconds("segment", seconds)?;
+    }
+    if let Some(quota) = &settings.quota {
+        options.quota = parse_bytes(quota)?;
+    }
+    options.quality = quality(settings)?.unwrap_or(options.quality);
+    Ok(Some(options))
+}
+
+/// What the page is to be, without its token.
+fn http_options(address: &str, settings: &Settings) -> Result<HttpOptions> {
+    let address: SocketAddr = address.parse().map_err(|_| {
+        Error::usage(format!("'{address}' is no address")).fix("write ADDRESS:PORT, such as 127.0.0.1:8080")
+    })?;
+    let mut options = HttpOptions::new(address);
+    let hosts = settings.http_hosts.iter().flat_map(|hosts| hosts.split(','));
+    options.hosts = hosts.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect();
+    options.clients = settings.http_clients.unwrap_or(options.clients);
+    options.quality = quality(settings)?.unwrap_or(options.quality);
+    Ok(options)
 }
 
 /// Takes a snapshot where one is wished for.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 use upres::device::board::Board;
-use upres::device::sink::screen::ScreenDevice;
 use upres::device::unpack::Crop;
 use upres::error::{Error, Result};
 use upres::written;
@@ -150,14 +149,14 @@ impl Settings {
         self.over(&text).map_err(|e| e.at(file.display()))
     }
 
-    /// Whether what is named by words can be: source, region, screen, board.
+    /// Whether what is named by words can be: source, region, screen and the other outputs, board. Nothing is opened.
     ///
     /// # Errors
     /// A usage error.
     pub(crate) fn check(&self) -> Result<()> {
         self.source.as_deref().map(super::source).transpose()?;
         self.crop.as_deref().map(str::parse::<Crop>).transpose()?;
-        self.screen.as_deref().map(str::parse::<ScreenDevice>).transpose()?;
+        super::outputs::check(self)?;
         self.board.as_deref().map(Board::open).transpose()?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Video devices: cameras, sensors on ribbons, virtual cameras.
 
 use super::system::{GST, RPICAM};
-use super::{Case, Finding};
+use super::{Case, Finding, State};
 use crate::device::source::camera::{Camera, CameraOptions, RAW_SENSORS, Role};
 use crate::device::source::uri::SourceUri;
 use crate::device::tree::Tree;
@@ -82,15 +82,10 @@ fn wanted(case: &Case) -> Option<CameraOptions> {
 
 pub(super) fn cameras(case: &Case) -> Vec<Finding> {
     let (videos, wanted) = (videos(case.tree), wanted(case));
-    let cameras: Vec<&Video> = videos.iter().filter(|video| video.kind == Kind::Camera).collect();
-    if let Some(device) = wanted.as_ref().and_then(|camera| camera.device.as_ref())
-        && !case.tree.exists(device)
-    {
-        return vec![
-            Finding::trouble("camera", format!("{}, which the source names, is not there", device.display()))
-                .fix("plug the camera in; 'upres devices' lists them, /dev/v4l/by-id has names that stay the same"),
-        ];
+    if let Some(device) = wanted.as_ref().and_then(|camera| camera.device.as_ref()) {
+        return vec![named(case, device, &videos)];
     }
+    let cameras: Vec<&Video> = videos.iter().filter(|video| video.kind == Kind::Camera).collect();
     if cameras.is_empty() {
         let fix = match videos.iter().any(|video| video.kind == Kind::Sensor) {
             true if case.jetson() => "take the one on the ribbon, --source csi:0, or plug in a webcam",
@@ -106,7 +101,44 @@ pub(super) fn cameras(case: &Case) -> Vec<Finding> {
         };
         return vec![finding];
     }
-    cameras.into_iter().map(|camera| usable(case, camera)).collect()
+    let mut findings: Vec<Finding> = cameras.into_iter().map(|camera| usable(case, camera)).collect();
+    // Unnamed, the first that can be opened is taken; where another source is named, none is.
+    if wanted.is_none() || findings.iter().any(|finding| finding.state < State::Trouble) {
+        let most = if wanted.is_none() { State::Ok } else { State::Warning };
+        let lower = |finding: &mut Finding| finding.state = State::Note;
+        findings.iter_mut().filter(|finding| finding.state > most).for_each(lower);
+    }
+    findings
+}
+
+/// The video device that the source names, whichever others there are.
+fn named(case: &Case, path: &Path, videos: &[Video]) -> Finding {
+    let shown = path.display();
+    if !case.tree.exists(path) {
+        return Finding::trouble("camera", format!("{shown}, which the source names, is not there"))
+            .fix("plug the camera in; 'upres devices' lists them, /dev/v4l/by-id has names that stay the same");
+    }
+    let device = case.tree.resolved(path);
+    let Some(video) = videos.iter().find(|video| Path::new(&video.device) == device) else {
+        let denied = case.denied("camera", &path.to_string_lossy());
+        let unknown = || Finding::warning("camera", format!("{shown} is no video device that the kernel tells of"));
+        return denied.unwrap_or_else(|| unknown().fix("'upres devices' lists them"));
+    };
+    let Video { device, name, kind, .. } = video;
+    match kind {
+        Kind::Camera | Kind::Virtual => usable(case, video),
+        Kind::Sensor => {
+            let source = if case.jetson() { "csi:0" } else { "libcamera:0" };
+            Finding::trouble("camera", format!("{device} ({name}) is a sensor that gives raw frames only"))
+                .fix(format!("take --source {source}"))
+        }
+        Kind::Other => {
+            let why = video.trouble.as_deref().unwrap_or("metadata, an encoder or a scaler");
+            Finding::trouble("camera", format!("{device} ({name}) is no camera that can be read: {why}")).fix(
+                "'upres devices' lists cameras; one webcam often has several devices, of which the first gives frames",
+            )
+        }
+    }
 }
 
 /// A source without its passwords.
@@ -124,7 +156,8 @@ fn usable(case: &Case, camera: &Video) -> Finding {
     if let Some(denied) = case.denied("camera", device) {
         return denied;
     }
-    let holders = case.tree.holders(Path::new(device));
+    // Who writes into a virtual camera has it open, as it must.
+    let holders = if camera.kind == Kind::Virtual { Vec::new() } else { case.tree.holders(Path::new(device)) };
     if let Some((id, program)) = holders.first() {
         return Finding::warning("camera", format!("{device} ({name}) is in use by {program} (process {id})"))
             .fix("end it: a camera serves one program at a time; or take the picture from it through --camera-out or the page");

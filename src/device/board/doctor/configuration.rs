@@ -2,33 +2,59 @@
 
 use super::{Case, Finding};
 use crate::device::sink::http::HttpOptions;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+/// What the service reads.
+pub(super) const CONFIGURATION: &str = "/etc/upres/live.toml";
+/// What systemd hands over to the service.
+const CREDENTIALS: &str = "/run/credentials/upres-live.service";
+/// The file of it (`LoadCredential=`).
+const TOKEN: &str = "/etc/upres/token";
 
 pub(super) fn configuration(case: &Case) -> Vec<Finding> {
     let asked = case.asked;
     let Some(file) = &asked.configuration else {
         return vec![Finding::note("configuration", "none; upres live goes by its flags and the board")];
     };
-    if let Some(why) = &asked.refused {
-        let fix = "correct it; 'upres live --help' tells the keys, board/live.toml is an example";
-        return vec![Finding::trouble("configuration", why.clone()).fix(fix)];
-    }
-    let mut findings = vec![Finding::ok("configuration", format!("{} can be followed", file.display()))];
+    let fix = "correct it; 'upres live --help' tells the keys, board/live.toml is an example";
+    let mut findings = vec![match &asked.refused {
+        Some(why) => Finding::trouble("configuration", why.clone()).fix(fix),
+        None => Finding::ok("configuration", format!("{} can be followed", file.display())),
+    }];
     findings.extend(asked.token_file.as_deref().and_then(|file| token_file(case, file)));
     findings.extend(asked.http.as_deref().map(|address| address_of(case, address)));
     findings
 }
 
-/// Whether others can read the token.
+/// The file that systemd hands over as `file`, if it does.
+fn handed_over(file: &Path) -> Option<&'static Path> {
+    file.starts_with(CREDENTIALS).then_some(Path::new(TOKEN))
+}
+
+/// Whether the token is there, and whether others can read it.
 fn token_file(case: &Case, file: &Path) -> Option<Finding> {
-    let shown = file.display();
-    let Some(metadata) = case.tree.metadata(file) else {
-        return Some(
-            Finding::trouble("token", format!("{shown} is not there, or in a folder that this user may not enter"))
-                .fix(format!("openssl rand -hex 16 | sudo tee {shown}; sudo chmod 640 {shown}")),
-        );
+    let own = handed_over(file);
+    let (place, shown) = (own.unwrap_or(file), own.unwrap_or(file).display());
+    let metadata = match case.tree.look(place, &case.user) {
+        Ok(metadata) => metadata,
+        Err(ErrorKind::PermissionDenied) => {
+            return Some(Finding::note("token", format!("{shown} stands where this user may not look")));
+        }
+        Err(_) if own.is_some() => {
+            let found = format!("{shown}, which systemd hands over as {}, is not there", file.display());
+            return Some(Finding::trouble("token", found).fix(format!(
+                "sudo sh -c 'umask 077; openssl rand -hex 16 > {shown}'; sudo systemctl restart upres-live"
+            )));
+        }
+        Err(_) => {
+            return Some(
+                Finding::trouble("token", format!("{shown} is not there"))
+                    .fix(format!("openssl rand -hex 16 | sudo tee {shown}; sudo chmod 640 {shown}")),
+            );
+        }
     };
     if metadata.mode() & 0o007 != 0 {
         return Some(
@@ -36,7 +62,7 @@ fn token_file(case: &Case, file: &Path) -> Option<Finding> {
                 .fix(format!("sudo chmod o-rwx {shown}")),
         );
     }
-    None
+    own.map(|_| Finding::note("token", format!("{shown} is handed over by systemd where the service runs")))
 }
 
 /// Whether the page may be served at `address`.
@@ -46,7 +72,7 @@ fn address_of(case: &Case, address: &str) -> Finding {
         return Finding::trouble("http", format!("'{address}' is no address")).fix(fix);
     };
     let file = case.asked.token_file.as_ref();
-    let text = file.and_then(|file| case.tree.text(file));
+    let text = file.and_then(|file| case.tree.text(file).or_else(|| case.tree.text(handed_over(file)?)));
     if file.is_some() && text.is_none() {
         // Often right: a token is for the service alone.
         return Finding::note("http", format!("{address}; this user cannot read the token, so it was not checked"));

@@ -1,7 +1,12 @@
 //! Room for recordings and snapshots.
 
+use super::system::unit_file;
 use super::{Case, Finding};
+use std::io::ErrorKind;
 use std::path::Path;
+
+/// What systemd makes when the service starts (`StateDirectory=`), the outermost first.
+const MADE: [&str; 3] = ["/var/lib/upres", "/var/lib/upres/recordings", "/var/lib/upres/snapshots"];
 
 /// Free bytes below which snapshots are in danger.
 const LITTLE: u64 = 100_000_000;
@@ -20,20 +25,42 @@ pub(super) fn folders(case: &Case) -> Vec<Finding> {
     findings
 }
 
+/// Whether `path` lies where the service alone may look: systemd keeps it for the user that the service runs as.
+pub(super) fn service(path: &Path) -> bool {
+    path.starts_with(MADE[0])
+}
+
+/// What is the service's own, and cannot be looked into.
+fn private(what: &str) -> Finding {
+    Finding::note("disk", format!("{what} is the service's own, so this user cannot look into it"))
+        .fix("sudo upres doctor sees it; where you start upres live yourself, name a folder of your own")
+}
+
 /// Whether `folder` can take `bytes`, those included that stand there already.
 fn folder_of(case: &Case, key: &str, folder: &Path, bytes: u64) -> Finding {
     let (tree, shown) = (case.tree, folder.display());
-    match tree.metadata(folder) {
-        None => {
+    match tree.look(folder, &case.user) {
+        Err(ErrorKind::PermissionDenied) if service(folder) => return private(&format!("{shown} ({key})")),
+        Err(ErrorKind::PermissionDenied) => {
+            return Finding::trouble("disk", format!("{shown} ({key}) stands where this user may not look"))
+                .fix(format!("name another, or ask as the user that upres runs as: namei -l {shown} tells who may"));
+        }
+        Err(_) if MADE.iter().any(|own| folder == Path::new(own)) && unit_file(tree).is_some() => {
+            return Finding::note("disk", format!("{shown} ({key}) is made when the service starts"));
+        }
+        Err(_) => {
             return Finding::trouble("disk", format!("{shown} ({key}) is not there"))
                 .fix(format!("sudo mkdir -p {shown}, and give it to the user that upres runs as"));
         }
-        Some(metadata) if !metadata.is_dir() => {
+        Ok(metadata) if !metadata.is_dir() => {
             return Finding::trouble("disk", format!("{shown} ({key}) is no folder")).fix("name another");
         }
-        Some(_) => {}
+        Ok(_) => {}
     }
     if tree.may_use(folder, &case.user) == Some(false) {
+        if service(folder) && unit_file(tree).is_some() {
+            return private(&format!("{shown} ({key})"));
+        }
         return Finding::trouble("disk", format!("{shown} ({key}) cannot be written by this user"))
             .fix(format!("sudo chown $USER {shown}; the service writes below /var/lib/upres"));
     }

@@ -1,8 +1,9 @@
 //! Memory that is free, against what live work takes.
 
+use super::configuration::CONFIGURATION;
+use super::system::{unit_changes, unit_file};
 use super::{Case, Finding};
 use crate::device::tree::Tree;
-use crate::zoo::Zoo;
 
 /// The program itself with a small picture and a page, in bytes: 51 MB were seen (VmHWM).
 const PROGRAM: u64 = 64 << 20;
@@ -17,11 +18,8 @@ fn amount(text: &str, key: &str) -> Option<u64> {
 
 /// Bytes that live work is taken to need.
 fn needed(case: &Case) -> u64 {
-    let scale = case.asked.scale.unwrap_or_else(|| {
-        let model = case.asked.model.as_deref();
-        let named = |model: &str| Zoo::default().list().ok()?.into_iter().find(|entry| entry.card.name == model);
-        model.and_then(named).map_or(2.0, |entry| entry.card.scale as f64)
-    });
+    let own = || super::models::factor(case).map_or(2.0, |factor| factor as f64);
+    let scale = case.asked.scale.unwrap_or_else(own);
     let scale = if scale.is_finite() { scale.clamp(1.0, 16.0) } else { 2.0 };
     let pixels = case.frame().checked_area().unwrap_or(usize::MAX) as f64 * scale * scale;
     PROGRAM.saturating_add((pixels * PER_PIXEL as f64) as u64)
@@ -56,6 +54,7 @@ pub(super) fn memory(case: &Case) -> Vec<Finding> {
     };
     let mut findings = vec![finding];
     findings.extend(limit(case.tree, need));
+    findings.extend(service(case, need, total));
     findings
 }
 
@@ -70,4 +69,43 @@ fn limit(tree: &Tree, need: u64) -> Option<Finding> {
         return Some(Finding::note("memory", found));
     }
     Some(Finding::trouble("memory", found).fix("raise MemoryMax= of the service, or the container's limit"))
+}
+
+/// What the installed service may take, which is not what this session may.
+fn service(case: &Case, need: u64, total: u64) -> Option<Finding> {
+    let most = service_limit(case.tree, total)?;
+    let found = format!("the service may take {} at most (MemoryMax)", megabytes(most));
+    if most >= need {
+        return Some(Finding::note("memory", found));
+    }
+    let found = format!("{found}, live work takes about {}", megabytes(need));
+    let fix = "sudo systemctl edit upres-live, with the lines [Service] and MemoryMax=1G; or take smaller frames";
+    let own = case.asked.configuration == Some(case.tree.path(CONFIGURATION));
+    let finding = if own { Finding::trouble("memory", found) } else { Finding::warning("memory", found) };
+    Some(finding.fix(fix))
+}
+
+/// The last `MemoryMax=` of the service's file and of what was laid over it, in bytes; nothing where there is no limit.
+fn service_limit(tree: &Tree, total: u64) -> Option<u64> {
+    let files = std::iter::once(unit_file(tree)?).chain(unit_changes(tree));
+    let texts: Vec<String> = files.filter_map(|file| tree.text(file)).collect();
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let mut said = lines.filter_map(|line| line.trim().strip_prefix("MemoryMax="));
+    bytes(said.next_back()?.trim(), total)
+}
+
+/// As systemd reads an amount: `512M`, `25%` of all there is, `infinity`.
+fn bytes(text: &str, total: u64) -> Option<u64> {
+    if let Some(percent) = text.strip_suffix('%') {
+        let percent: f64 = percent.trim().parse().ok().filter(|percent| (0.0..=100.0).contains(percent))?;
+        return Some((total as f64 * percent / 100.0) as u64);
+    }
+    let (digits, shift) = match text.char_indices().last()? {
+        (at, 'K') => (text.get(..at)?, 10),
+        (at, 'M') => (text.get(..at)?, 20),
+        (at, 'G') => (text.get(..at)?, 30),
+        (at, 'T') => (text.get(..at)?, 40),
+        _ => (text, 0),
+    };
+    digits.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
 }

@@ -1,7 +1,8 @@
 //! Displays and small panels.
 
 use super::{Case, Finding};
-use crate::device::sink::screen::{ScreenDevice, ScreenReport, list};
+use crate::device::sink::screen::{DrmOptions, ScreenDevice, ScreenReport, list};
+use std::path::Path;
 
 /// Programs that hold the displays of a desktop.
 const DESKTOPS: [&str; 14] = [
@@ -31,32 +32,70 @@ fn wanted(case: &Case) -> Option<ScreenDevice> {
 
 pub(super) fn displays(case: &Case) -> Vec<Finding> {
     let (screens, wanted) = (list(case.tree), wanted(case));
+    // A small panel is looked at by itself.
+    let asked = !matches!(wanted, None | Some(ScreenDevice::Tft(_)));
     let missing = |found: String| {
         let fix =
             "plug one in before the system starts; on a Raspberry Pi dtoverlay=vc4-kms-v3d has to be in config.txt";
-        match wanted {
-            Some(ScreenDevice::Auto | ScreenDevice::Drm(_)) => Finding::trouble("display", found).fix(fix),
-            _ => Finding::note("display", found),
-        }
+        vec![if asked { Finding::trouble("display", found).fix(fix) } else { Finding::note("display", found) }]
     };
-    if let Some(ScreenDevice::Framebuffer(path)) = &wanted
-        && !case.tree.exists(path)
-    {
-        let found = format!("{}, which the screen names, is not there", path.display());
-        return vec![
-            Finding::trouble("display", found).fix("'upres devices' lists screens; drm: is the better choice"),
-        ];
+    if let Some(finding) = wanted.as_ref().and_then(|wanted| absent(case, wanted, &screens)) {
+        return vec![finding];
     }
     if screens.is_empty() {
-        return vec![missing("there is no screen".into())];
+        return missing("there is no screen".into());
     }
-    let connected: Vec<&ScreenReport> = screens.iter().filter(|screen| screen.connected()).collect();
+    let mut connected = eligible(case, wanted.as_ref(), &screens);
+    connected.retain(|screen| screen.connected());
+    if let Some(ScreenDevice::Drm(DrmOptions { connector: Some(name), .. })) = &wanted {
+        let plugged = format!("{name}: connected");
+        connected.retain(|screen| screen.connectors.iter().any(|plug| plug.starts_with(&plugged)));
+        if connected.is_empty() {
+            return missing(format!("nothing is plugged into {name}, which the screen names"));
+        }
+    }
     if connected.is_empty() {
-        return vec![missing("nothing is plugged into any of the sockets".into())];
+        return missing("nothing is plugged into any of the sockets".into());
     }
-    let mut findings: Vec<Finding> = connected.iter().map(|screen| usable(case, screen, wanted.is_some())).collect();
-    findings.extend(desktop(case, &connected, wanted.is_some()));
+    let mut findings: Vec<Finding> = connected.iter().map(|screen| usable(case, screen, asked)).collect();
+    findings.extend(desktop(case, &connected, asked));
     findings
+}
+
+/// What is wrong with the device that the screen names.
+fn absent(case: &Case, wanted: &ScreenDevice, screens: &[ScreenReport]) -> Option<Finding> {
+    let (ScreenDevice::Framebuffer(path) | ScreenDevice::Drm(DrmOptions { card: Some(path), .. })) = wanted else {
+        return None;
+    };
+    let shown = path.display();
+    if !case.tree.exists(path) {
+        let fix = "'upres devices' lists screens; drm: is the better choice";
+        return Some(Finding::trouble("display", format!("{shown}, which the screen names, is not there")).fix(fix));
+    }
+    let card = matches!(wanted, ScreenDevice::Drm(_));
+    let plugless = card && !screens.iter().any(|screen| is(case, screen, path));
+    let found = || format!("{shown}, which the screen names, computes only: it has no plugs");
+    plugless.then(|| {
+        Finding::trouble("display", found()).fix("take drm: without a card, or one that 'upres devices' lists")
+    })
+}
+
+/// Whether a screen is the device at `path`.
+fn is(case: &Case, screen: &ScreenReport, path: &Path) -> bool {
+    Path::new(screen.device()) == case.tree.resolved(path)
+}
+
+/// The screens that live work would try. Where a card has plugs, framebuffers are not among those that are taken unnamed.
+fn eligible<'a>(case: &Case, wanted: Option<&ScreenDevice>, screens: &'a [ScreenReport]) -> Vec<&'a ScreenReport> {
+    let cards = screens.iter().any(ScreenReport::is_card);
+    let fits = |screen: &&ScreenReport| match wanted {
+        Some(ScreenDevice::Framebuffer(path) | ScreenDevice::Drm(DrmOptions { card: Some(path), .. })) => {
+            is(case, screen, path)
+        }
+        Some(ScreenDevice::Drm(_)) => screen.is_card(),
+        Some(ScreenDevice::Auto | ScreenDevice::Tft(_)) | None => screen.is_card() || !cards,
+    };
+    screens.iter().filter(fits).collect()
 }
 
 /// Whether a screen can be used by this user.
@@ -78,7 +117,7 @@ fn usable(case: &Case, screen: &ScreenReport, asked: bool) -> Finding {
 
 /// A desktop holds every display of its card.
 fn desktop(case: &Case, screens: &[&ScreenReport], asked: bool) -> Option<Finding> {
-    let drm = screens.iter().any(|screen| screen.name.starts_with("drm:"));
+    let drm = screens.iter().any(|screen| screen.is_card());
     let (id, name) = case.tree.processes().into_iter().find(|(_, name)| DESKTOPS.contains(&name.as_str()))?;
     let found = format!("a desktop ({name}, process {id}) holds the display");
     let fix = "sudo systemctl isolate multi-user.target ends it until the next start, sudo systemctl set-default multi-user.target for \

@@ -72,11 +72,34 @@ pub(super) fn programs(case: &Case) -> Vec<Finding> {
     known.into_iter().filter_map(finding).collect()
 }
 
+/// The service.
+const UNIT: &str = "upres-live.service";
+/// Where units stand; the first counts.
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+
+/// The service's file, where it is installed.
+pub(super) fn unit_file(tree: &Tree) -> Option<String> {
+    UNITS.iter().map(|folder| format!("{folder}/{UNIT}")).find(|file| tree.exists(file))
+}
+
+/// Files with changes to the service, in the order in which they are read.
+pub(super) fn unit_changes(tree: &Tree) -> Vec<String> {
+    let in_folder = |folder: &str| -> Vec<(String, String)> {
+        let folder = format!("{folder}/{UNIT}.d");
+        let names = tree.names(&folder).into_iter().filter(|name| name.rsplit('.').next() == Some("conf"));
+        names.map(|name| (name.clone(), format!("{folder}/{name}"))).collect()
+    };
+    // By name wherever they stand; of two with one name the first place counts.
+    let mut changes: Vec<(String, String)> = UNITS.iter().flat_map(|folder| in_folder(folder)).collect();
+    changes.sort_by(|a, b| a.0.cmp(&b.0));
+    changes.dedup_by(|later, first| later.0 == first.0);
+    changes.into_iter().map(|(_, file)| file).collect()
+}
+
 pub(super) fn unit(case: &Case) -> Vec<Finding> {
-    let name = "upres-live.service";
-    let folders =
-        ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
-    let installed = folders.iter().any(|folder| case.tree.exists(format!("{folder}/{name}")));
+    let name = UNIT;
+    let installed = unit_file(case.tree).is_some();
     let wanted = format!("/etc/systemd/system/multi-user.target.wants/{name}");
     // The link's target is an absolute path, which would lead out of a made-up tree.
     let enabled = case.tree.link(&wanted).is_some() || case.tree.exists(&wanted);

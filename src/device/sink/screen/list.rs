@@ -24,11 +24,16 @@ impl ScreenReport {
 
     /// Whether a display is plugged in; framebuffers do not tell.
     pub fn connected(&self) -> bool {
-        self.connectors.is_empty() || self.connectors.iter().any(|connector| connector.contains(": connected"))
+        !self.is_card() || self.connectors.iter().any(|connector| connector.contains(": connected"))
+    }
+
+    /// Whether it is a graphics card and no framebuffer.
+    pub fn is_card(&self) -> bool {
+        self.name.starts_with("drm:")
     }
 }
 
-/// The screens of the machine.
+/// The screens of the machine. Cards without plugs are left out: they compute only, such as the v3d of a Raspberry Pi.
 pub fn list(tree: &Tree) -> Vec<ScreenReport> {
     let mut screens: Vec<ScreenReport> = Vec::new();
     let drm = "/sys/class/drm";
@@ -49,6 +54,7 @@ pub fn list(tree: &Tree) -> Vec<ScreenReport> {
             screen.connectors.push(format!("{plug}: {status}{}", mode.unwrap_or_default()));
         }
     }
+    screens.retain(|screen| !screen.connectors.is_empty());
     for (_, name) in tree.numbered("/sys/class/graphics", "fb") {
         let folder = format!("/sys/class/graphics/{name}");
         let size = tree.text(format!("{folder}/virtual_size")).map(|size| size.replace(',', "x"));
@@ -66,6 +72,7 @@ mod tests {
     #[test]
     fn screens_are_found_with_what_is_plugged_in() {
         let made = Made::of(&[
+            ("/sys/class/drm/card0/dev", "226:0\n"),
             ("/sys/class/drm/card1/dev", "226:1\n"),
             ("/sys/class/drm/card1-HDMI-A-1/status", "connected\n"),
             ("/sys/class/drm/card1-HDMI-A-1/modes", "1920x1080\n1280x720\n"),
@@ -78,13 +85,13 @@ mod tests {
             ("/sys/class/graphics/fbcon/rotate", "0\n"),
         ]);
         let found = list(&made.tree());
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 2, "a card without plugs is no screen: {found:?}");
         assert_eq!((found[0].name.as_str(), found[0].device()), ("drm:/dev/dri/card1", "/dev/dri/card1"));
         assert_eq!(found[0].connectors, ["HDMI-A-1: connected, 1920x1080", "HDMI-A-2: disconnected"]);
         assert!(found[0].connected());
         assert_eq!((found[1].name.as_str(), found[1].size.as_deref()), ("fb:/dev/fb0", Some("800x480")));
         made.file("/sys/class/drm/card1-HDMI-A-1/status", "disconnected\n");
-        assert!(!list(&made.tree())[0].connected());
+        assert!(!list(&made.tree())[0].connected() && list(&made.tree())[1].connected());
         assert_eq!(list(&Made::new().tree()), []);
     }
 }

@@ -22,6 +22,48 @@ fn a_camera_that_is_missing_matters_if_it_is_wanted() {
 }
 
 #[test]
+fn the_device_that_is_named_is_the_one_that_counts() {
+    let made = pi_4();
+    let of = |source: &str| Asked { source: Some(source.into()), ..asked() };
+    let only = |source: &str, state: State, parts: &[&str]| {
+        let found = findings(&made, &of(source), "camera");
+        assert!(found.len() == 1 && found[0].0 == state, "{source}: {found:?}");
+        assert!(parts.iter().all(|part| found[0].1.contains(part)), "{source}: {found:?}");
+    };
+    only("v4l2:/dev/video1", State::Trouble, &["/dev/video1", "no camera", "metadata"]);
+    only("v4l2:/dev/video10", State::Trouble, &["bcm2835-codec-decode", "no camera"]);
+    made.link("/dev/v4l/by-id/usb-046d-index0", "../../video0").link("/dev/v4l/by-id/usb-046d-index1", "../../video1");
+    only("v4l2:/dev/v4l/by-id/usb-046d-index0", State::Ok, &["/dev/video0 (HD Webcam C270)"]);
+    only("v4l2:/dev/v4l/by-id/usb-046d-index1", State::Trouble, &["/dev/video1"]);
+    made.device("/dev/video30");
+    only("v4l2:/dev/video30", State::Warning, &["/dev/video30", "upres devices"]);
+    // A virtual camera, which has to be named, and into which another program writes.
+    made.folder("/sys/module/v4l2loopback").file("/sys/class/video4linux/video20/name", "Dummy video device\n");
+    made.device("/dev/video20").without("/sys/class/video4linux/video0").without("/sys/class/video4linux/video1");
+    made.file("/proc/612/comm", "ffmpeg\n").link("/proc/612/fd/7", "/dev/video20");
+    only("v4l2:", State::Trouble, &["none"]);
+    only("v4l2:/dev/video20", State::Ok, &["/dev/video20 (Dummy video device)"]);
+    made.file("/sys/class/video4linux/video0/name", "unicam-image\n");
+    only("v4l2:/dev/video0", State::Trouble, &["raw frames", "libcamera:0"]);
+}
+
+#[test]
+fn cameras_that_are_not_read_are_no_trouble() {
+    let made = pi_4();
+    let of = |source: &str| Asked { source: Some(source.into()), ..asked() };
+    made.mode("/dev/video0", 0o600);
+    says(&made, &of("v4l2:"), "camera", State::Trouble, &["/dev/video0 may not be used"]);
+    for source in ["pattern:", "rtsp://camera/", "libcamera:0"] {
+        says(&made, &of(source), "camera", State::Note, &["/dev/video0 may not be used"]);
+    }
+    // Another one, which is taken.
+    made.file("/sys/class/video4linux/video2/name", "Other camera\n").device("/dev/video2");
+    says(&made, &of("v4l2:"), "camera", State::Note, &["/dev/video0 may not be used"]);
+    says(&made, &of("v4l2:"), "camera", State::Ok, &["/dev/video2 (Other camera)"]);
+    says(&made, &of("v4l2:/dev/video0"), "camera", State::Trouble, &["/dev/video0 may not be used"]);
+}
+
+#[test]
 fn permissions_and_other_users_of_a_camera_are_told() {
     let made = pi_4();
     made.user(false);
@@ -66,6 +108,35 @@ fn displays_are_told_and_matter_if_one_is_wanted() {
     says(&made, &wanted, "display", State::Trouble, &["no screen"]);
     let framebuffer = Asked { screen: Some("fb:/dev/fb7".into()), ..asked() };
     says(&made, &framebuffer, "display", State::Trouble, &["/dev/fb7"]);
+}
+
+#[test]
+fn a_card_that_only_computes_is_no_screen() {
+    let made = pi_4();
+    let screen = |name: &str| Asked { screen: Some(name.into()), ..asked() };
+    // As on a Raspberry Pi 4 or 5: v3d first, and a framebuffer of the card with the plugs.
+    made.file("/sys/class/drm/card0/dev", "226:0\n").device("/dev/dri/card0");
+    made.link("/sys/class/drm/card0/device/driver", "../../bus/platform/drivers/v3d");
+    made.file("/sys/class/graphics/fb0/name", "vc4drmfb\n").device("/dev/fb0");
+    let found = findings(&made, &screen("auto"), "display");
+    assert!(found.len() == 1 && found[0].1.contains("card1"), "{found:?}");
+    says(&made, &screen("drm:/dev/dri/card1"), "display", State::Ok, &["/dev/dri/card1"]);
+    made.link("/dev/dri/by-path/platform-gpu-card", "../card1");
+    says(&made, &screen("drm:/dev/dri/by-path/platform-gpu-card"), "display", State::Ok, &["/dev/dri/card1"]);
+    says(&made, &screen("drm:/dev/dri/card0"), "display", State::Trouble, &["card0", "no plugs", "upres devices"]);
+    says(&made, &screen("drm:/dev/dri/card7"), "display", State::Trouble, &["card7", "is not there"]);
+    says(&made, &screen("drm:,connector=HDMI-A-2"), "display", State::Trouble, &["HDMI-A-2"]);
+    says(&made, &screen("drm:,connector=HDMI-A-1"), "display", State::Ok, &["HDMI-A-1"]);
+    made.file("/sys/class/drm/card1-HDMI-A-1/status", "disconnected\n");
+    for name in ["auto", "drm", "drm:/dev/dri/card1"] {
+        let found = findings(&made, &screen(name), "display");
+        assert!(found.len() == 1 && found[0].0 == State::Trouble, "{name}: {found:?}");
+    }
+    says(&made, &screen("fb:/dev/fb0"), "display", State::Ok, &["fb:/dev/fb0"]);
+    // Where no card has plugs at all, the framebuffer is taken.
+    made.without("/sys/class/drm/card1-HDMI-A-1");
+    says(&made, &screen("auto"), "display", State::Ok, &["fb:/dev/fb0"]);
+    says(&made, &screen("drm"), "display", State::Trouble, &["plugged"]);
 }
 
 #[test]

@@ -108,8 +108,25 @@ fn each_bit_of_throttling_is_named_now_and_since() {
     assert_eq!(both.iter().map(|(state, _)| *state).collect::<Vec<_>>(), [State::Trouble; 2], "{both:?}");
     made.without(THROTTLED);
     says(&made, &asked(), "throttling", State::Note, &["vcgencmd"]);
-    made.file("/proc/device-tree/model", "Another board");
-    assert!(findings(&made, &asked(), "throttling").is_empty());
+    // A kernel that tells of the voltage alone, and of now alone.
+    made.file("/sys/class/hwmon/hwmon1/name", "rpi_volt\n").file("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n");
+    let found = findings(&made, &asked(), "throttling");
+    assert!(found.len() == 1 && found[0].0 == State::Note && !found[0].1.contains("since"), "{found:?}");
+    says(&made, &asked(), "throttling", State::Note, &["voltage is fine now", "vcgencmd"]);
+    made.file("/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n");
+    says(&made, &asked(), "throttling", State::Trouble, &["low voltage, now", "power supply"]);
+    made.without("/sys/class/hwmon").file("/proc/device-tree/model", "Another board");
+    says(&made, &asked(), "throttling", State::Note, &["does not tell"]);
+}
+
+#[test]
+fn a_jetson_tells_of_over_currents_or_not() {
+    let made = Made::of(&[("/proc/device-tree/model", "NVIDIA Jetson Orin Nano Developer Kit\0")]);
+    says(&made, &asked(), "throttling", State::Note, &["does not count", "tegrastats"]);
+    made.file("/sys/class/hwmon/hwmon2/oc1_event_cnt", "0\n").file("/sys/class/hwmon/hwmon2/oc2_event_cnt", "0\n");
+    says(&made, &asked(), "throttling", State::Ok, &["no over-current"]);
+    made.file("/sys/class/hwmon/hwmon2/oc2_event_cnt", "12\n");
+    says(&made, &asked(), "throttling", State::Warning, &["12 times", "nvpmodel"]);
 }
 
 #[test]
@@ -137,7 +154,12 @@ fn clocks_that_would_misname_recordings_are_told() {
     assert_eq!((early(&asked()), early(&recording)), (Some((State::Warning, true)), Some((State::Trouble, true))));
     made.without("/run/systemd/timesync/synchronized");
     says(&made, &asked(), "clock", State::Warning, &["not set by the network", "timedatectl"]);
-    made.file("/sys/class/rtc/rtc0/name", "rpi-rtc\n");
+    // Part of a Raspberry Pi 5, whose battery is bought apart; a chip with a battery; a PC.
+    made.file("/sys/class/rtc/rtc0/name", "rpi-rtc soc:rpi_rtc\n");
+    says(&made, &asked(), "clock", State::Warning, &["only where it has a battery", "timedatectl", "J5"]);
+    made.file("/sys/class/rtc/rtc0/name", "rtc-ds1307 1-0068\n");
+    says(&made, &asked(), "clock", State::Note, &["goes on", "timedatectl"]);
+    made.file("/sys/class/rtc/rtc0/name", "rtc_cmos 00:01\n").without("/proc/device-tree");
     says(&made, &asked(), "clock", State::Note, &["goes on", "timedatectl"]);
     made.file("/proc/812/comm", "chronyd\n");
     says(&made, &asked(), "clock", State::Ok, &["chronyd"]);

@@ -43,6 +43,44 @@ fn a_token_is_for_those_who_may_know_it() {
 }
 
 #[test]
+fn what_the_service_keeps_for_itself_is_no_trouble() {
+    let made = pi_4();
+    let handed = Asked {
+        configuration: Some("/etc/upres/live.toml".into()),
+        http: Some("0.0.0.0:8080".into()),
+        token_file: Some("/run/credentials/upres-live.service/token".into()),
+        record: Some("/var/lib/upres/recordings".into()),
+        models_dir: Some("/var/lib/upres/models".into()),
+        ..asked()
+    };
+    made.file("/lib/systemd/system/upres-live.service", "[Unit]\n");
+    // It never ran: systemd makes the folders, but not the token.
+    says(&made, &handed, "disk", State::Note, &["/var/lib/upres/recordings", "when the service starts"]);
+    says(&made, &handed, "token", State::Trouble, &["umask 077", "> /etc/upres/token"]);
+    let advice = findings(&made, &handed, "token").remove(0).1;
+    assert!(!advice.contains("tee /run") && !advice.contains("> /run"), "{advice}");
+    made.file("/etc/upres/token", "0123456789abcdef\n").mode("/etc/upres/token", 0o600);
+    says(&made, &handed, "token", State::Note, &["handed over by systemd"]);
+    made.mode("/etc/upres/token", 0o644);
+    says(&made, &handed, "token", State::Warning, &["/etc/upres/token", "chmod o-rwx"]);
+    // It runs, as a user of its own.
+    for folder in ["/var/lib/upres/recordings", "/var/lib/upres/models", "/run/credentials/upres-live.service"] {
+        made.folder(folder);
+    }
+    for closed in ["/var/lib/upres", "/run/credentials", "/etc/upres"] {
+        made.mode(closed, 0o700);
+    }
+    for id in ["disk", "token", "models"] {
+        says(&made, &handed, id, State::Note, &["this user"]);
+        let found = findings(&made, &handed, id);
+        assert!(found.iter().all(|(state, _)| *state < State::Warning), "{found:?}");
+    }
+    let elsewhere = Asked { record: Some("/srv/films".into()), ..handed };
+    made.folder("/srv/films").mode("/srv", 0o700);
+    says(&made, &elsewhere, "disk", State::Trouble, &["/srv/films", "may not look"]);
+}
+
+#[test]
 fn recordings_need_a_folder_with_room() {
     let made = pi_4();
     says(&made, &asked(), "disk", State::Ok, &["nothing is to be recorded"]);
@@ -60,6 +98,52 @@ fn recordings_need_a_folder_with_room() {
 }
 
 #[test]
+fn memory_goes_by_the_model_that_is_named_wherever_it_stands() {
+    let made = pi_4();
+    let bytes = crate::session::testing::chain(4, 4).to_bytes();
+    made.file("/srv/models/mine.onnx", &bytes).file("/opt/mine.onnx", &bytes);
+    let of = |model: Option<&str>, scale| Asked {
+        source: Some("v4l2:?size=1280x720".into()),
+        model: model.map(str::to_owned),
+        scale,
+        models_dir: Some("/srv/models".into()),
+        ..asked()
+    };
+    let said = |asked: &Asked| findings(&made, asked, "memory").remove(0).1;
+    let (two, four) = (said(&of(Some("small-x2"), None)), said(&of(Some("small-x4"), None)));
+    assert_ne!(two, four);
+    for model in ["mine", "/opt/mine.onnx"] {
+        assert_eq!(said(&of(Some(model), None)), four, "{model}");
+        assert_eq!(said(&of(Some(model), Some(2.0))), two, "{model}");
+    }
+    for model in [None, Some("nope"), Some("bicubic")] {
+        assert_eq!(said(&of(model, None)), two, "{model:?}");
+    }
+}
+
+#[test]
+fn the_service_s_limit_is_held_against_what_it_takes() {
+    let made = pi_4();
+    let (unit, changes) = ("/lib/systemd/system/upres-live.service", "/etc/systemd/system/upres-live.service.d");
+    let file = made.tree().path("/etc/upres/live.toml");
+    let large =
+        Asked { configuration: Some(file), source: Some("v4l2:?size=1920x1080".into()), scale: Some(4.0), ..asked() };
+    let by_hand = Asked { configuration: None, ..large.clone() };
+    made.file(unit, "[Service]\n# MemoryMax=1M\nMemoryMax=512M\n");
+    says(&made, &asked(), "memory", State::Note, &["the service may take 536 MB at most"]);
+    says(&made, &large, "memory", State::Trouble, &["536 MB at most", "takes about 597 MB", "systemctl edit"]);
+    says(&made, &by_hand, "memory", State::Warning, &["536 MB at most", "systemctl edit"]);
+    for (written, parts) in [("1G", "1073 MB"), ("50%", "1988 MB"), ("700000000", "700 MB")] {
+        made.file(&format!("{changes}/override.conf"), format!("[Service]\nMemoryMax={written}\n"));
+        says(&made, &large, "memory", State::Note, &["the service may take", parts]);
+    }
+    for written in ["infinity", "much", "", "-3M", "99999999999999T"] {
+        made.file(&format!("{changes}/override.conf"), format!("[Service]\nMemoryMax={written}\n"));
+        assert_eq!(findings(&made, &large, "memory").len(), 1, "{written}");
+    }
+}
+
+#[test]
 fn models_are_held_to_their_cards() {
     let made = pi_4();
     says(&made, &asked(), "models", State::Ok, &["are what their cards say"]);
@@ -73,6 +157,22 @@ fn models_are_held_to_their_cards() {
     let right = opened.card().clone();
     made.file("/srv/models/mine/card.toml", right.to_toml().unwrap());
     assert!(findings(&made, &folder, "models").iter().all(|(state, _)| *state < State::Warning));
+    // The one that is named, wherever it stands.
+    let named = |model: &str| Asked { model: Some(model.into()), ..asked() };
+    made.file("/opt/bent.onnx", &bytes[..bytes.len() / 2]).file("/opt/whole.onnx", &bytes);
+    for (model, parts) in [
+        ("nope", ["no model 'nope'", "upres models"]),
+        ("/opt/none.onnx", ["/opt/none.onnx", "upres verify"]),
+        ("/opt/bent.onnx", ["/opt/bent.onnx", "upres verify"]),
+    ] {
+        says(&made, &named(model), "models", State::Trouble, &parts);
+    }
+    says(&made, &named("/opt/whole.onnx"), "models", State::Note, &["/opt/whole.onnx", "no card"]);
+    for model in ["bicubic", "lanczos-x3", "small-x2"] {
+        assert!(findings(&made, &named(model), "models").iter().all(|(state, _)| *state == State::Ok), "{model}");
+    }
+    let mine = Asked { models_dir: Some("/srv/models".into()), ..named("mine") };
+    assert!(findings(&made, &mine, "models").iter().all(|(state, _)| *state < State::Warning));
     let wrong = Card { digest: "0".repeat(64), ..right };
     made.file("/srv/models/mine/card.toml", wrong.to_toml().unwrap());
     says(&made, &folder, "models", State::Trouble, &["mine: the card is of another file", "export it again"]);
