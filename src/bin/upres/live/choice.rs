@@ -94,6 +94,10 @@ fn fill(mut settings: Settings, board: &Board, measured: &Measured) -> (Settings
         said.push(format!("model {twin}"));
         settings.model = Some(twin.to_owned());
     }
+    let unmeasured = settings.model.as_deref().is_some_and(|model| measured.threads(model).is_none());
+    if settings.threads.is_none() && unmeasured && board.threads.is_some() {
+        said.push(format!("threads {}", threads(None, None, board.threads)));
+    }
     if let (None, Some(hot)) = (settings.hot, board.hot) {
         said.push(format!("hot from {hot} °C"));
         settings.hot = Some(hot);
@@ -173,7 +177,7 @@ mod tests {
         let (filled, said) = fill(Settings::default(), &pi_5(), &nothing());
         assert_eq!(filled.source.as_deref(), Some("v4l2:?size=640x480&rate=15"));
         assert_eq!((filled.model.as_deref(), filled.hot), (Some("small-x2-int8"), Some(80.0)));
-        assert_eq!((filled.threads, said.len()), (None, 3));
+        assert_eq!((filled.threads, said.len()), (None, 4));
         let told = Settings {
             source: Some("pattern:size=320x240".into()),
             model: Some("medium-x2".into()),
