@@ -3,10 +3,12 @@
 #![cfg(feature = "device")]
 #![allow(clippy::unwrap_used)]
 
+mod program;
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 const MODEL: &[u8] = include_bytes!("data/int8.onnx");
 const GOOD: &[u8] = include_bytes!("data/minisign-good.minisig");
@@ -16,7 +18,7 @@ fn data(name: &str) -> String {
 }
 
 fn upres(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_upres")).env_remove("UPRES_TRUSTED_KEY").args(arguments).output().unwrap()
+    program::upres().env_remove("UPRES_TRUSTED_KEY").args(arguments).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -143,16 +145,12 @@ fn no_command_opens_what_is_not_signed() {
     let key = data("minisign-ours.pub");
     for (name, part) in WRONG {
         for command in commands(&folder, &folder.name(&format!("{name}.onnx"))) {
-            let output = Command::new(env!("CARGO_BIN_EXE_upres"))
-                .args(&command)
-                .env("UPRES_TRUSTED_KEY", &key)
-                .output()
-                .unwrap();
+            let output = program::upres().args(&command).env("UPRES_TRUSTED_KEY", &key).output().unwrap();
             assert!(!output.status.success() && text(&output.stderr).contains(part), "{command:?}: {output:?}");
         }
     }
     for command in &commands(&folder, &folder.name("good.onnx"))[..3] {
-        let output = Command::new(env!("CARGO_BIN_EXE_upres")).args(command).args(["--trusted-key", &key]).output();
+        let output = program::upres().args(command).args(["--trusted-key", &key]).output();
         assert!(output.as_ref().unwrap().status.success(), "{command:?}: {output:?}");
     }
 }
