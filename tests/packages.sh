@@ -31,7 +31,7 @@ inside() {
     [ ! -e "$root/tmp/x4.png" ] || echo "int8 bytes on $arch: $(sha256sum <"$root/tmp/x4.png" | cut -c1-16)"
     if [ -e "$root/tmp/native.png" ]; then check int8_gives_the_bytes_of_this_machine "cmp $root/tmp/x4.png $root/tmp/native.png"; fi
     # The configuration as it is installed, with a test card for a camera.
-    check live_follows_its_configuration "in_it upres live --config /etc/upres/live.toml --source pattern:size=160x90,rate=5 --http 127.0.0.1:0 --record /tmp --model small-x2 --seconds 6 --json >$root.live 2>$root.log && grep -q '\"captured\": *[1-9]' $root.live"
+    check live_follows_its_configuration "in_it upres live --config /etc/upres/live.toml --source pattern:size=160x90,rate=5 --http 127.0.0.1:0 --record /tmp --model small-x2 --frames 3 --seconds 90 --json >$root.live 2>$root.log && grep -q '\"captured\": *[1-9]' $root.live"
     check man_page_is_there "zcat $root/usr/share/man/man1/upres.1.gz | grep -q '^.SH LIVE'"
     check bash_completes "in_it bash -c '. /usr/share/bash-completion/completions/upres && complete -p upres' | grep -q upres"
     check zsh_and_fish_have_theirs "grep -q '^#compdef upres' $root/usr/share/zsh/vendor-completions/_upres && grep -q 'complete -c upres' $root/usr/share/fish/vendor_completions.d/upres.fish"
@@ -81,7 +81,9 @@ runner=""
 [ "$arch" = "$(dpkg --print-architecture)" ] || runner=$here/foreign.sh
 if [ ! -e "$base" ]; then
     # In a namespace /sys cannot be mounted; nothing here needs it.
-    $runner mmdebstrap --quiet --mode=root --variant=minbase --architectures="$arch" "$suite" "$work/$arch-$suite.part.tar" 2>"$base.log" || { cat "$base.log" >&2; exit 1; }
+    make() { $runner mmdebstrap --quiet --mode=root --variant=minbase --architectures="$arch" "$suite" "$work/$arch-$suite.part.tar" "$@" 2>"$base.log"; }
+    # Where the list of security updates does not fit its signature, as happens while mirrors are filled, the release as it came out will do.
+    make || make "deb $(apt-get indextargets --format '$(REPO_URI)' | head -1) $suite main" || { cat "$base.log" >&2; exit 1; }
     mv "$work/$arch-$suite.part.tar" "$base"
     echo "a fresh $suite for $arch: $(($(stat -c %s "$base") / 1024 / 1024)) MiB, after $SECONDS s"
 fi
