@@ -14,7 +14,7 @@ fi
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=target-asan
 export ASAN_OPTIONS=detect_leaks=0
 tests() { # ARGUMENTS OF THE TESTS…
-    cargo test --release --target "$triple" --no-default-features --lib --config 'profile.release.opt-level=1' \
+    cargo test --release --target "$triple" --no-default-features --lib --config 'profile.release.opt-level=1' --config 'profile.release.lto="off"' \
         --config 'profile.release.strip=false' -- "$@"
 }
 
