@@ -106,7 +106,7 @@ pub(super) fn cores(case: &Case) -> Vec<Finding> {
             Finding::note("cores", format!("{} of {} are switched off", present.len() - online.len(), present.len()));
         let jetson = case.jetson();
         let fix = if jetson {
-            "sudo nvpmodel -q tells the power mode, sudo nvpmodel -m 0 takes all cores"
+            "sudo nvpmodel -q tells the power mode; the one with all cores is MAXN, by its number in /etc/nvpmodel.conf"
         } else {
             "look for maxcpus= in the kernel's command line"
         };
