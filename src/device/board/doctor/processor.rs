@@ -136,7 +136,7 @@ fn frequency(tree: &Tree, online: &BTreeSet<u32>) -> Option<Finding> {
     {
         return Some(
             Finding::note("frequency", format!("{found}, and held below {limit} MHz"))
-                .fix("sudo nvpmodel -m 0 on a Jetson; else look into what sets scaling_max_freq"),
+                .fix("the power mode MAXN on a Jetson (sudo nvpmodel -q); else look into what sets scaling_max_freq"),
         );
     }
     Some(Finding::ok("frequency", found))
