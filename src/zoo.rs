@@ -109,14 +109,15 @@ impl Zoo {
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
             return open_with_card(path, overrides);
         }
-        if path.is_dir() && path.join("model.onnx").is_file() {
-            return open_with_card(&path.join("model.onnx"), overrides);
-        }
         if let Some(path) = self.file_of(name_or_file) {
             return open_with_card(&path, overrides);
         }
         if let Some(built_in) = BUILT_IN.iter().find(|b| b.name == name_or_file) {
             return TractGenerator::from_bytes(built_in.name, built_in.model, overrides, Limits::default());
+        }
+        // Last: a folder that happens to lie here must not take the place of a model of that name.
+        if path.join("model.onnx").is_file() {
+            return open_with_card(&path.join("model.onnx"), overrides);
         }
         let names: Vec<String> = self.list()?.into_iter().map(|e| e.card.name).collect();
         let known =

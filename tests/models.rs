@@ -199,6 +199,25 @@ fn models_and_info_tell_what_is_at_hand() {
 }
 
 #[test]
+fn a_folder_that_happens_to_lie_here_does_not_take_a_model_s_place() {
+    let folder = small_zoo();
+    std::fs::create_dir(folder.path().join("small-x4")).unwrap();
+    std::fs::write(folder.path().join("small-x4/model.onnx"), b"something else").unwrap();
+    let info = |name: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_upres"))
+            .args(["info", name, "--json"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), text.contains("\"parameters\": 36") || text.contains("\"parameters\":36"))
+    };
+    assert_eq!(info("small-x4"), (true, false), "the one that is compiled in");
+    assert_eq!(info("small-x2.onnx"), (true, true), "the file that lies here");
+    assert!(!info("./small-x4").0, "the folder, where it is meant");
+}
+
+#[test]
 fn what_cannot_be_opened_is_said_plainly() {
     let folder = small_zoo();
     let place = folder.path().to_str().unwrap();

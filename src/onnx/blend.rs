@@ -5,6 +5,8 @@
 //! they have in the graph itself.
 
 use super::proto::{GraphProto, ModelProto, StringStringEntryProto, TensorProto, element};
+use super::read::Limits;
+use super::wire;
 use crate::error::{Error, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -53,9 +55,7 @@ pub fn blend(model: &mut ModelProto, alpha: f32) -> Result<()> {
         return Err(Error::usage("this model has one strength only")
             .fix("take one that was exported with --from, or leave the strength out"));
     };
-    let damaged = || Error::model(format!("the entry '{KEY}' of the model's metadata is damaged"));
-    let bytes = STANDARD.decode(&entry.value).map_err(|e| damaged().caused_by(e))?;
-    let end = GraphProto::decode(bytes.as_slice()).map_err(|e| damaged().caused_by(e))?;
+    let end = GraphProto::decode(decoded(entry)?.as_slice()).map_err(|e| damaged().caused_by(e))?;
     let graph = model.graph.as_ref().ok_or_else(damaged)?;
     let mixed = mix(graph, &end, alpha)?;
     if let Some(graph) = &mut model.graph {
@@ -64,6 +64,20 @@ pub fn blend(model: &mut ModelProto, alpha: f32) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Holds the other end against the limits, if there is one: what it holds is parsed later, and would grow then.
+pub(super) fn check(model: &ModelProto, limits: &Limits) -> Result<()> {
+    let mut entries = model.metadata_props.iter().filter(|entry| entry.key == KEY);
+    entries.try_for_each(|entry| wire::check_graph(&decoded(entry)?, limits).map_err(|e| e.at(KEY)))
+}
+
+fn decoded(entry: &StringStringEntryProto) -> Result<Vec<u8>> {
+    STANDARD.decode(&entry.value).map_err(|e| damaged().caused_by(e))
+}
+
+fn damaged() -> Error {
+    Error::model(format!("the entry '{KEY}' of the model's metadata is damaged"))
 }
 
 fn strangers() -> Error {
@@ -92,6 +106,7 @@ fn mix(graph: &GraphProto, end: &GraphProto, alpha: f32) -> Result<Vec<(usize, V
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::error::Kind;
     use crate::onnx::build::{GraphBuilder, ints, name, size};
 
     fn model(weight: f32, bias: f32) -> ModelProto {
@@ -139,5 +154,19 @@ mod tests {
             plain.metadata_props = vec![StringStringEntryProto { key: KEY.into(), value: value.into() }];
             assert!(blend(&mut plain, 0.5).unwrap_err().to_string().contains("damaged"), "{value}");
         }
+    }
+
+    #[test]
+    fn another_end_that_would_fill_the_memory_is_refused_before_it_is_parsed() {
+        // Two bytes are an empty tensor, which takes a hundred times as much once parsed.
+        let mut bent = model(1.0, 0.0);
+        let value = STANDARD.encode([0x2a, 0x00].repeat(100_000));
+        bent.metadata_props.push(StringStringEntryProto { key: KEY.into(), value });
+        let limits = Limits { parsed_bytes: 16 << 20, ..Limits::default() };
+        let refused = |model: &ModelProto| crate::onnx::read(&model.to_bytes(), &limits).unwrap_err();
+        let error = refused(&bent);
+        assert!(error.kind() == Kind::Limit && error.to_string().contains("other_end"), "{error}");
+        bent.metadata_props[0].value = "no base64".into();
+        assert_eq!(refused(&bent).kind(), Kind::Model);
     }
 }

@@ -1,7 +1,7 @@
 //! The door through which foreign ONNX files come in: every bound is checked before memory is spent on it.
 
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, element};
-use super::wire;
+use super::{blend, wire};
 use crate::error::{Error, Result};
 use prost::Message;
 use std::collections::HashSet;
@@ -50,13 +50,14 @@ pub fn load(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Parses and checks a model: standard operators only, all data inside the file, no subgraphs and no functions, one
+/// Parses and checks a model: another end within the limits, standard operators only, all data inside the file, no subgraphs and no functions, one
 /// input and one output, every value defined once and before it is used, every tensor as long as its shape says.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<ModelProto> {
     check_file_size(bytes.len() as u64, limits)?;
     wire::check(bytes, limits)?;
     let model = ModelProto::decode(bytes).map_err(|e| damaged().caused_by(e))?;
     check_model(&model)?;
+    blend::check(&model, limits)?;
     let graph = graph(&model)?;
     if graph.node.len() > limits.nodes {
         let count = graph.node.len();

@@ -242,11 +242,21 @@ fn operators_that_ask_for_the_moon() {
 
 #[test]
 fn settings_out_of_bounds() {
+    // The smallest number has no absolute value.
+    for pad in [1 << 40, i64::MIN] {
+        says(
+            &refused_graph(|g| {
+                g.i64("pads", &[8], &[0, 0, pad, 0, 0, 0, 0, 0]).node("Pad", &["x", "pads"], "y", vec![]);
+            }),
+            "do not fit",
+        );
+    }
     says(
         &refused_graph(|g| {
-            g.i64("pads", &[8], &[0, 0, 1 << 40, 0, 0, 0, 0, 0]).node("Pad", &["x", "pads"], "y", vec![]);
+            g.i64("i", &[1], &[0]).i64("step", &[1], &[i64::MIN]);
+            g.node("Slice", &["x", "i", "i", "i", "step"], "y", vec![]);
         }),
-        "do not fit",
+        "steps by",
     );
     says(
         &refused_graph(|g| {

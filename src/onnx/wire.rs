@@ -55,7 +55,16 @@ const MESSAGE_BYTES: u64 = 1024;
 
 /// Refuses a file that is no chain of well-formed fields, or that would grow beyond `limits.parsed_bytes`.
 pub(super) fn check(bytes: &[u8], limits: &Limits) -> Result<()> {
-    match walk(bytes, Message::Model) {
+    hold(walk(bytes, Message::Model), limits)
+}
+
+/// The same for a graph without a model around it.
+pub(super) fn check_graph(bytes: &[u8], limits: &Limits) -> Result<()> {
+    hold(walk(bytes, Message::Graph), limits)
+}
+
+fn hold(parsed: Option<u64>, limits: &Limits) -> Result<()> {
+    match parsed {
         None => Err(damaged()),
         Some(parsed) if parsed > limits.parsed_bytes => {
             Err(Error::limit(format!("the model would take more than {} MiB once parsed", limits.parsed_bytes >> 20)))

@@ -129,13 +129,24 @@ impl fmt::Display for SourceUri {
             Self::Camera(rest) => write!(f, "v4l2:{rest}"),
             Self::Pipe(None) => f.write_str("pipe:"),
             Self::Pipe(Some(path)) => write!(f, "pipe:{}", path.display()),
-            Self::Network(url) => f.write_str(&redact(url)),
+            Self::Network(url) => match url.split_once("://") {
+                // The whole of it is one URL, whatever stands in it.
+                Some((scheme, rest)) => write!(f, "{scheme}://{}", without_secrets(rest)),
+                None => f.write_str(&redact(url)),
+            },
             Self::Libcamera(sensor) => write!(f, "libcamera:{sensor}"),
             Self::Csi(sensor) => write!(f, "csi:{sensor}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Pattern(rest) => write!(f, "pattern:{rest}"),
         }
     }
+}
+
+/// What stands behind the `://` of one URL, without what is secret in it.
+fn without_secrets(url: &str) -> String {
+    // A password may hold anything that its owner did not think to escape, so all up to the last @ counts as one.
+    let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
+    url.split_once('?').map_or_else(|| url.to_owned(), |(path, _)| format!("{path}?…"))
 }
 
 /// `text` with what is secret left out of every URL in it: user, password, and what stands behind a question mark.
@@ -147,15 +158,7 @@ pub fn redact(text: &str) -> String {
         let (before, after) = rest.split_at(at + 3);
         out.push_str(before);
         let (url, behind) = after.split_at(after.find(ends).unwrap_or(after.len()));
-        // A password may hold anything that its owner did not think to escape, so all up to the last @ counts as one.
-        let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
-        match url.split_once('?') {
-            Some((path, _)) => {
-                out.push_str(path);
-                out.push_str("?…");
-            }
-            None => out.push_str(url),
-        }
+        out.push_str(&without_secrets(url));
         rest = behind;
     }
     out.push_str(rest);

@@ -94,7 +94,7 @@ impl Cut {
     fn new(extent: usize, start: f64, end: f64, step: f64) -> Result<Self> {
         let extent = extent as i64;
         let step = step as i64;
-        if step == 0 || step.abs() > 4096 {
+        if step == 0 || step.unsigned_abs() > 4096 {
             return Err(Error::model(format!("steps by {step}")));
         }
         let from_the_end = start < 0.0 || step < 0;

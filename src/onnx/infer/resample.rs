@@ -130,7 +130,7 @@ pub(super) fn pad(call: &Call) -> Result<Outcome> {
         Some(_) => call.known(3)?.iter().map(|&a| axis_of(a as i64, rank)).collect::<Result<Vec<_>>>()?,
         None => (0..rank).collect(),
     };
-    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.abs() > 4096) {
+    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.unsigned_abs() > 4096) {
         return Err(Error::model(format!("pads {pads:?} do not fit {} axes", axes.len())));
     }
     let mode = call.attributes.text("mode", "constant");

@@ -29,6 +29,8 @@ fn names_are_read_and_written() {
         ("/", SourceUri::File("/".into()), "file:/"),
         ("/dev/null", SourceUri::Camera("/dev/null".into()), "v4l2:/dev/null"),
         ("HTTP://h/x", SourceUri::Network("HTTP://h/x".into()), "HTTP://h/x"),
+        // Found by fuzzing: a password that would end the URL in a sentence.
+        ("rtsp://u:p'/q@h/x", SourceUri::Network("rtsp://u:p'/q@h/x".into()), "rtsp://h/x"),
         ("rtsp://u:p@h:554/x?k=v", SourceUri::Network("rtsp://u:p@h:554/x?k=v".into()), "rtsp://h:554/x?…"),
     ] {
         assert_eq!(parse(text).unwrap(), uri, "{text}");
