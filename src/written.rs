@@ -16,10 +16,15 @@ pub fn complaint(text: &str, what: &str, keys: &str, error: &toml::de::Error) ->
     // The whole of toml's own message takes several lines.
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count();
-    let said = text.lines().nth(line).unwrap_or_default().trim();
+    let said = without_urls(text.lines().nth(line).unwrap_or_default().trim());
     Error::usage(format!("line {} of this {what} cannot be followed ({said})", line + 1))
-        .caused_by(error.message().replace('\n', ", "))
+        .caused_by(without_urls(&error.message().replace('\n', ", ")))
         .fix(keys)
+}
+
+/// `text` up to the first URL in it: one may hold a password, and in a line that is wrong it may end anywhere.
+fn without_urls(text: &str) -> String {
+    text.split_once("://").map_or_else(|| text.to_owned(), |(before, _)| format!("{before}://…"))
 }
 
 #[cfg(test)]
@@ -44,9 +49,13 @@ mod tests {
             ("one = 1\n\n  two = 300 # much", ["line 3", "(two = 300 # much)"]),
             ("one = 1\ntwo\n", ["line 2", "(two)"]),
             ("", ["line 1", "one"]),
+            ("one = 1\nthree = \"rtsp://me:secret@h\"\n", ["line 2", "rtsp://…"]),
+            ("one = 1\ntwo = \"rtsp://me:secret@h\n", ["line 2", "rtsp://…"]),
+            ("one = 'rtsp://me:secret@h'\n", ["line 1", "rtsp://…"]),
         ] {
             let error = read::<Two>(text, "pair", "one and two").unwrap_err().to_string();
             assert!(parts.iter().all(|part| error.contains(part)) && !error.contains('\n'), "{error}");
+            assert!(!error.contains("secret"), "{error}");
             assert!(error.contains("this pair") && error.ends_with("(one and two)"), "{error}");
         }
     }

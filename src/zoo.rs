@@ -169,7 +169,7 @@ impl Zoo {
         Ok(Place { name: name_or_file.into(), origin })
     }
 
-    /// Everything that is compiled in and every file of the folder, whether it can be opened or not.
+    /// Everything that is compiled in and every model's file of the folder, whether it can be opened, and by its name, or not.
     ///
     /// # Errors
     /// An I/O error where the folder cannot be listed.
@@ -215,14 +215,16 @@ impl Zoo {
         let mut files = Vec::new();
         for item in std::fs::read_dir(folder).map_err(|e| Error::io("cannot list", folder, e))? {
             let path = item.map_err(|e| Error::io("cannot list", folder, e))?.path();
-            let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-            let name = name.strip_suffix(".onnx").unwrap_or(name);
-            if let Some(file) = self.file_of(name) {
-                files.push(Place { name: name.into(), origin: Origin::File(file) });
+            let whole = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_model = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("onnx"));
+            let file = if is_model && path.is_file() { path } else { path.join("model.onnx") };
+            if file.is_file() {
+                let name = whole.strip_suffix(".onnx").filter(|name| self.file_of(name).as_ref() == Some(&file));
+                let name = name.map_or_else(|| whole.clone(), str::to_owned);
+                files.push(Place { name, origin: Origin::File(file) });
             }
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        files.dedup();
         Ok(files)
     }
 
@@ -230,6 +232,9 @@ impl Zoo {
         let mut entries = Vec::new();
         for Place { name, origin } in self.files()? {
             let Origin::File(file) = &origin else { continue };
+            if self.file_of(&name).as_ref() != Some(file) {
+                continue;
+            }
             match self.card_of(file) {
                 Ok(card) => entries.push(Entry { card: Card { name, ..card }, origin }),
                 Err(error) => log::warn!("left out: {}", error.at(file.display())),

@@ -322,6 +322,10 @@ fn keys_are_heeded_that_are_typed_or_in_the_environment() {
     let typed = of(&["--config", config.to_str().unwrap()], Some(&key));
     says(&typed, "configuration", "ok", &["can be followed"]);
     says(&typed, "models", "trouble", &["mine: not signed"]);
+    fs::write(&config, "model = \"mine\"\n").unwrap();
+    let none = of(&["--config", config.to_str().unwrap(), "--trusted-key", "none"], None);
+    says(&none, "configuration", "trouble", &["'none'"]);
+    assert!(!format!("{none:?}").contains("mine"), "nothing is opened without the keys: {none:?}");
 }
 
 #[test]

@@ -67,12 +67,36 @@ fn program() -> Vec<(String, String)> {
             continue;
         }
         let text = fs::read_to_string(&file).expect("sources are text");
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = without_tests(&text);
+        let lines = code.into_iter().filter(|line| !line.trim_start().starts_with("//"));
         program.push((name, lines.collect::<Vec<_>>().join("\n")));
     }
     assert!(program.len() > 50, "only {} sources were found", program.len());
     program
+}
+
+/// The lines of `text` but for each item that stands behind `#[cfg(test)]`.
+fn without_tests(text: &str) -> Vec<&str> {
+    let (mut lines, mut code) = (text.lines(), Vec::new());
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix("#[cfg(test)]") else {
+            code.push(line);
+            continue;
+        };
+        let head = lines.by_ref().find(|line| line.ends_with([';', '{', '}', ','])).unwrap_or_default();
+        if head.ends_with('{') {
+            let end = format!("{indent}}}");
+            lines.by_ref().find(|line| *line == end);
+        }
+    }
+    code
+}
+
+#[test]
+fn only_tests_are_left_out() {
+    let text = "a\n#[cfg(test)]\nmod tests;\nb\n    #[cfg(test)]\n    #[must_use]\n    fn c(\n    ) {\n        d\n    }\n    e\n\
+                #[cfg(test)]\nmod f {\n    g\n}\nh";
+    assert_eq!(without_tests(text), ["a", "b", "    e", "h"]);
 }
 
 /// The modules of the library that `code` names after `crate::`, in lists as well.

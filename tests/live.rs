@@ -110,6 +110,13 @@ fn only_the_region_of_interest_is_enlarged() {
 }
 
 #[test]
+fn a_model_from_a_file_enlarges_by_its_own_factor() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/small-x4/model.onnx");
+    let report = report(&finished(&format!("--source {CARD} -m {} --probe --frames 2 --json", file.display())));
+    assert_eq!(report["output"], serde_json::json!([640, 480]));
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_way_out_and_nothing_runs() {
     for (arguments, code, part) in [
         ("--source nonsense:", 2, "sources are"),

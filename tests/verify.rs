@@ -124,6 +124,16 @@ fn what_is_compiled_in_and_the_folder_are_verified_where_nothing_is_named() {
     };
     let all = upres(&["verify", "--json", "--models-dir", &folder.name("")]);
     assert_eq!((all.status.code(), count(&all)), (Some(1), count(&shown) + 7), "huge is damaged in any case");
+    // Files that no name leads to are looked over all the same.
+    for name in ["deep.onnx", "LOUD.ONNX"] {
+        fs::copy(folder.path("bare.onnx"), folder.path(name)).unwrap();
+    }
+    let all = upres(&["verify", "--trusted-key", &data("minisign-ours.pub"), &folder.name("")]);
+    let lines = text(&all.stdout);
+    assert_eq!(lines.lines().count(), 9, "{lines}");
+    for name in ["deep.onnx", "LOUD.ONNX"] {
+        assert!(lines.lines().any(|line| line.starts_with("BAD ") && line.contains(name)), "{lines}");
+    }
 }
 
 /// Every command that opens a model, with `model` in its place.

@@ -1,13 +1,15 @@
-//! What `upres tune` measured.
+//! What `upres tune` measured, and what a board is.
 #![no_main]
 
 mod shared;
 
+use upres::device::board::Board;
 use upres::profile::Profile;
 
 fn look(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Profile::parse(text);
+        let _ = Board::from_toml(text);
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn write() {
     let mut profiles = Seeds::of("profile");
     let choice = "model = \"small-x2-int8\"\nthreads = 4\nms = 3.5\n";
     profiles.put(format!("cpu = \"neon\"\nsize = \"480x270\"\n[models.small-x2]\n{choice}"));
+    profiles.put(include_str!("../../../board/profiles/pi-5.toml"));
     profiles.put("cpu = 'avx2'\nsize = '1x1'\nmodels = { a = { model = 'a', threads = 1, ms = 1e3 } }\n");
     let mut signatures = Seeds::of("signature");
     signatures.put(include_bytes!("../../../tests/data/minisign-good.minisig"));

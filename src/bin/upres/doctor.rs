@@ -75,7 +75,7 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
     let file = args.config.clone().or_else(|| usual.is_file().then_some(usual));
     let told =
         Settings { models_dir: args.models_dir.clone(), trusted_key: args.trusted_key.clone(), ..Settings::default() };
-    let (settings, mut refused) = match &file {
+    let (mut settings, mut refused) = match &file {
         None => (told, None),
         Some(file) => match follow(&told, file) {
             Err(error) => (told, Some(error.to_string())),
@@ -98,6 +98,8 @@ fn asked(args: &Args, tree: &Tree) -> Result<Asked> {
     };
     let trust = Trust::new(&settings.trusted_key).unwrap_or_else(|error| {
         refused.get_or_insert(error.to_string());
+        // Without the keys no file may be opened.
+        (settings.model, settings.models_dir) = (None, None);
         Trust::default()
     });
     // As live work, which looks from where it is started; below another root all begins there.

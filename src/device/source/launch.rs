@@ -115,7 +115,7 @@ fn csi(sensor: &Sensor, program: &Path) -> Launch {
     let chain = ["-q", "nvarguscamerasrc", &source, "!", &memory, "!", "nvvidconv", "!", "video/x-raw,format=I420"];
     let mut arguments: Vec<OsString> = words(chain).collect();
     arguments.extend(words(["!", "y4menc", "!", "fdsink", "fd=1", "sync=false"]));
-    let install = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad nvidia-l4t-gstreamer; csi: is for Jetson boards, \
+    let install = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-good nvidia-l4t-gstreamer; csi: is for Jetson boards, \
                    libcamera: for a Raspberry Pi";
     Launch { programs: vec![program.to_path_buf()], arguments, install, patience: Some(PATIENCE) }
 }

@@ -1,7 +1,7 @@
 //! Frames from a program that this one starts: ffmpeg, rpicam-vid, gst-launch.
 
 use super::feed::Feed;
-use super::uri::redact;
+use super::uri::{redact, shown};
 use super::{Next, Source};
 use crate::device::clock;
 use crate::device::shot::{Format, Shot};
@@ -44,6 +44,8 @@ pub struct Spawned {
     output: Option<ChildStdout>,
     errors: ChildStderr,
     complaints: Vec<u8>,
+    /// The URLs among its arguments, which it may repeat.
+    urls: Vec<String>,
     status: Option<ExitStatus>,
     patience: Option<Duration>,
     feed: Feed,
@@ -61,7 +63,7 @@ impl Spawned {
             command.args(&launch.arguments).process_group(0);
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
             match command.spawn() {
-                Ok(child) => return Self::adopt(child, program, launch.patience),
+                Ok(child) => return Self::adopt(child, program, launch),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::io("cannot run", program, error)),
             }
@@ -70,13 +72,15 @@ impl Spawned {
         Err(Error::usage(format!("{} is not on this machine", names.join(" or "))).fix(launch.install))
     }
 
-    fn adopt(mut child: Child, program: &Path, patience: Option<Duration>) -> Result<Self> {
+    fn adopt(mut child: Child, program: &Path, launch: &Launch) -> Result<Self> {
         let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::internal("a program was started without its pipes"));
         };
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (output, complaints) = (Some(output), Vec::new());
-        let started = Self { child, name, output, errors, complaints, status: None, patience, feed: Feed::new() };
+        let (output, complaints, patience) = (Some(output), Vec::new(), launch.patience);
+        let words = launch.arguments.iter().filter_map(|argument| argument.to_str());
+        let urls = words.filter(|word| word.contains("://")).map(str::to_owned).collect();
+        let started = Self { child, name, output, errors, complaints, urls, status: None, patience, feed: Feed::new() };
         // Only these ends of the pipes: the program's own stay as they are.
         for end in [started.output.as_ref().map(AsFd::as_fd), Some(started.errors.as_fd())].into_iter().flatten() {
             let set = fcntl_setfl(end, OFlags::NONBLOCK);
@@ -102,7 +106,8 @@ impl Spawned {
     /// The error of a program that ended or is stuck, with its last lines.
     fn failed(&mut self, what: &str) -> Error {
         self.listen();
-        let text = String::from_utf8_lossy(&self.complaints);
+        let text = String::from_utf8_lossy(&self.complaints).into_owned();
+        let text = self.urls.iter().fold(text, |text, url| text.replace(url.as_str(), &shown(url)));
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let last = redact(&lines[lines.len().saturating_sub(3)..].join("; "));
         let last: String = last.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -74,10 +74,10 @@ impl FromStr for SourceUri {
 fn network(text: &str) -> Result<SourceUri> {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     if authority.is_empty() || authority.starts_with(['/', '?', '#']) {
-        return Err(Error::usage(format!("'{}' names no host", redact(text))));
+        return Err(Error::usage(format!("'{}' names no host", shown(text))));
     }
     if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err(Error::usage(format!("'{}' has a blank in it", redact(text))).fix("write %20 for a blank"));
+        return Err(Error::usage(format!("'{}' has a blank in it", shown(text))).fix("write %20 for a blank"));
     }
     Ok(SourceUri::Network(text.to_owned()))
 }
@@ -89,7 +89,7 @@ fn existing(text: &str) -> Result<SourceUri> {
         Ok(kind) if kind.is_char_device() => Ok(SourceUri::Camera(text.to_owned())),
         Ok(kind) if kind.is_fifo() => Ok(SourceUri::Pipe(Some(path.to_path_buf()))),
         Ok(_) => Ok(SourceUri::File(path.to_path_buf())),
-        Err(_) => Err(Error::usage(format!("'{}' is no source, and no file of this name is there", redact(text)))
+        Err(_) => Err(Error::usage(format!("'{}' is no source, and no file of this name is there", shown(text)))
             .fix(format!("sources are {KNOWN}"))),
     }
 }
@@ -129,11 +129,7 @@ impl fmt::Display for SourceUri {
             Self::Camera(rest) => write!(f, "v4l2:{rest}"),
             Self::Pipe(None) => f.write_str("pipe:"),
             Self::Pipe(Some(path)) => write!(f, "pipe:{}", path.display()),
-            Self::Network(url) => match url.split_once("://") {
-                // The whole of it is one URL, whatever stands in it.
-                Some((scheme, rest)) => write!(f, "{scheme}://{}", without_secrets(rest)),
-                None => f.write_str(&redact(url)),
-            },
+            Self::Network(url) => f.write_str(&shown(url)),
             Self::Libcamera(sensor) => write!(f, "libcamera:{sensor}"),
             Self::Csi(sensor) => write!(f, "csi:{sensor}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
@@ -147,6 +143,14 @@ fn without_secrets(url: &str) -> String {
     // A password may hold anything that its owner did not think to escape, so all up to the last @ counts as one.
     let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
     url.split_once('?').map_or_else(|| url.to_owned(), |(path, _)| format!("{path}?…"))
+}
+
+/// `text`, the whole of which is one URL whatever stands in it, without what is secret; itself where it is none.
+pub fn shown(text: &str) -> String {
+    match text.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", without_secrets(rest)),
+        None => text.to_owned(),
+    }
 }
 
 /// `text` with what is secret left out of every URL in it: user, password, and what stands behind a question mark.

@@ -13,7 +13,8 @@ use upres::error::{Error, Result};
 use upres::geometry::Size;
 use upres::kernel::Level;
 use upres::profile::{Choice, Profile};
-use upres::session::Runner;
+use upres::session::{Overrides, Runner};
+use upres::upscale::{Generator, Interpolation};
 use upres::zoo::Zoo;
 
 /// The generator for cameras.
@@ -129,6 +130,17 @@ fn frame(settings: &Settings) -> Option<Size> {
 fn threads(asked: Option<usize>, measured: Option<usize>, board: Option<usize>) -> usize {
     let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     asked.or(measured).or_else(|| board.map(|threads| threads.min(all()))).unwrap_or_else(all)
+}
+
+/// By how much `model` enlarges; filters do by any factor.
+pub(super) fn factor(zoo: &Zoo, model: &str) -> Result<Option<usize>> {
+    if let Some(entry) = zoo.list()?.into_iter().find(|entry| entry.card.name == model) {
+        return Ok(Some(entry.card.scale));
+    }
+    if Interpolation::by_name(model, 2).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(zoo.open(model, &Overrides::default())?.card().scale))
 }
 
 /// The model that is named or fits, and the threads for it.

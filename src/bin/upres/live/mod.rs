@@ -127,7 +127,7 @@ fn options(settings: &Settings) -> Result<LiveOptions> {
     let (source_name, source) = source(settings.source.as_deref().unwrap_or("v4l2:"))?;
     let zoo = Zoo::new(settings.models_dir.clone()).trusting(Trust::new(&settings.trusted_key)?);
     let (model, threads) = choice::model(settings, &zoo)?;
-    let own = zoo.list()?.into_iter().find(|entry| entry.card.name == model).map(|entry| entry.card.scale);
+    let own = choice::factor(&zoo, &model)?;
     let scale = match (settings.scale, own) {
         (Some(scale), _) if !(1.0..=8.0).contains(&scale) => {
             return Err(Error::usage(format!("a scale of {scale} is not between 1 and 8")));

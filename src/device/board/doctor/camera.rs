@@ -2,7 +2,7 @@
 
 use super::system::{GST, RPICAM};
 use super::{Case, Finding, State};
-use crate::device::source::camera::{Camera, CameraOptions, RAW_SENSORS, Role};
+use crate::device::source::camera::{BUSY, Camera, CameraOptions, RAW_SENSORS, Role};
 use crate::device::source::uri::SourceUri;
 use crate::device::tree::Tree;
 use std::path::Path;
@@ -43,6 +43,9 @@ const OTHERS: [&str; 8] = [
 
 /// How Jetsons name what stands behind a ribbon, whose driver is not told by sysfs alone.
 const SENSORS: [&str; 2] = ["vi-output", "tegra-capture-vi"];
+
+/// This program's name, as the kernel has it.
+const OWN: &str = "upres";
 
 /// The video devices: by sysfs, which needs no permission, and on the machine itself by the drivers too.
 fn videos(tree: &Tree) -> Vec<Video> {
@@ -158,11 +161,21 @@ fn usable(case: &Case, camera: &Video) -> Finding {
     }
     // Who writes into a virtual camera has it open, as it must.
     let holders = if camera.kind == Kind::Virtual { Vec::new() } else { case.tree.holders(Path::new(device)) };
+    if let Some((id, _)) = holders.iter().find(|(_, program)| program == OWN) {
+        return Finding::note("camera", format!("{device} ({name}) is read by the upres that runs (process {id})"));
+    }
     if let Some((id, program)) = holders.first() {
         return Finding::warning("camera", format!("{device} ({name}) is in use by {program} (process {id})"))
             .fix("end it: a camera serves one program at a time; or take the picture from it through --camera-out or the page");
     }
+    let running = || case.tree.processes().into_iter().find(|(id, name)| name == OWN && *id != std::process::id());
     match &camera.trouble {
+        // Who holds it is for root to see.
+        Some(trouble) if trouble == BUSY && running().is_some() => {
+            let found =
+                format!("{device} ({name}) is in use, it seems by the upres that runs; sudo upres doctor sees it");
+            Finding::note("camera", found)
+        }
         Some(trouble) => {
             Finding::warning("camera", format!("{device} ({name}): {trouble}")).fix("'upres devices' tells more")
         }

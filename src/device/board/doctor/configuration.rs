@@ -1,5 +1,6 @@
 //! The configuration file, and the token that it names.
 
+use super::sandbox::serves;
 use super::{Case, Finding};
 use crate::device::sink::http::HttpOptions;
 use std::io::ErrorKind;
@@ -50,12 +51,23 @@ fn token_file(case: &Case, file: &Path) -> Option<Finding> {
             )));
         }
         Err(_) => {
-            return Some(
-                Finding::trouble("token", format!("{shown} is not there"))
-                    .fix(format!("openssl rand -hex 16 | sudo tee {shown}; sudo chmod 640 {shown}")),
-            );
+            let fix = format!("(umask 077; openssl rand -hex 16 > {shown}), or name the file that has it");
+            return Some(Finding::trouble("token", format!("{shown} is not there")).fix(fix));
         }
     };
+    // Its user is another at each start, and in these groups.
+    let groups = ["video", "render", "spi", "gpio"];
+    let for_it = |place: &Path| case.tree.group(place).is_some_and(|group| groups.contains(&group.as_str()));
+    let open = metadata.mode() & 0o004 != 0;
+    if own.is_none() && serves(case) && (open || metadata.mode() & 0o040 == 0 || !for_it(place)) {
+        let found =
+            format!("{shown} can be read by {} the service", if open { "everyone, not just" } else { "others than" });
+        let fix = format!(
+            "sudo install -m 600 {shown} {TOKEN} (if it is not that very file; then sudo chmod 600 {TOKEN}), write http-token-file = \
+             \"{CREDENTIALS}/token\", and: sudo systemctl restart upres-live"
+        );
+        return Some(if open { Finding::warning("token", found) } else { Finding::trouble("token", found) }.fix(fix));
+    }
     if metadata.mode() & 0o007 != 0 {
         return Some(
             Finding::warning("token", format!("{shown} can be read by every user of this machine"))

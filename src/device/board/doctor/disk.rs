@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// What systemd makes when the service starts (`StateDirectory=`), the outermost first.
-const MADE: [&str; 3] = ["/var/lib/upres", "/var/lib/upres/recordings", "/var/lib/upres/snapshots"];
+pub(super) const MADE: [&str; 3] = ["/var/lib/upres", "/var/lib/upres/recordings", "/var/lib/upres/snapshots"];
 
 /// Free bytes below which snapshots are in danger.
 const LITTLE: u64 = 100_000_000;

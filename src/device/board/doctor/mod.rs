@@ -9,6 +9,7 @@ mod disk;
 mod memory;
 mod models;
 mod processor;
+mod sandbox;
 mod screen;
 mod system;
 mod warmth;
@@ -181,7 +182,7 @@ pub fn examine(tree: &Tree, asked: &Asked, now: SystemTime) -> Vec<Finding> {
     let board = asked.board.clone().or_else(|| Board::of(&machine).ok());
     let Some(board) = board else { return vec![Finding::trouble("board", "the compiled-in profiles are damaged")] };
     let case = Case { tree, asked, machine, board, user: tree.user(), now };
-    let checks: [fn(&Case) -> Vec<Finding>; 18] = [
+    let checks: [fn(&Case) -> Vec<Finding>; 19] = [
         board_of,
         system::kernel,
         processor::features,
@@ -200,6 +201,7 @@ pub fn examine(tree: &Tree, asked: &Asked, now: SystemTime) -> Vec<Finding> {
         configuration::configuration,
         system::programs,
         system::unit,
+        sandbox::reach,
     ];
     checks.iter().flat_map(|check| check(&case)).collect()
 }

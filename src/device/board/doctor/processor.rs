@@ -126,9 +126,9 @@ fn frequency(tree: &Tree, online: &BTreeSet<u32>) -> Option<Finding> {
     let speed = now.zip(most).map(|(now, most)| format!(", {now} of {most} MHz now")).unwrap_or_default();
     let found = format!("the frequency is chosen by '{governor}'{speed}");
     let fix = "echo schedutil | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor";
-    // Intel's own driver calls its ordinary mode so.
-    let intel = tree.text(format!("{folder}/scaling_driver")).is_some_and(|driver| driver.starts_with("intel_pstate"));
-    if governor == "powersave" && !intel {
+    // Drivers that choose by themselves call their ordinary mode so.
+    let own = |driver: String| ["intel_pstate", "amd-pstate-epp"].iter().any(|name| driver.starts_with(name));
+    if governor == "powersave" && !tree.text(format!("{folder}/scaling_driver")).is_some_and(own) {
         return Some(Finding::warning("frequency", format!("{found}: always the lowest")).fix(fix));
     }
     if let (Some(limit), Some(most)) = (limit, most)

@@ -11,7 +11,7 @@ const FFMPEG: &str = "sudo apt install ffmpeg";
 /// For ribbon cameras of a Raspberry Pi.
 pub(super) const RPICAM: &str = "sudo apt install rpicam-apps-lite";
 /// For ribbon cameras of a Jetson.
-pub(super) const GST: &str = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-bad nvidia-l4t-gstreamer";
+pub(super) const GST: &str = "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-good nvidia-l4t-gstreamer";
 
 pub(super) fn kernel(case: &Case) -> Vec<Finding> {
     let Some(release) = case.tree.text("/proc/sys/kernel/osrelease") else {

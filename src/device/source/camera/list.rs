@@ -166,11 +166,14 @@ fn name(path: &Path) -> String {
     fs::read_to_string(format!("/sys/class/video4linux/{file}/name")).unwrap_or_default().trim().to_owned()
 }
 
+/// What is told of a camera that another program reads.
+pub(crate) const BUSY: &str = "another program has it; 'fuser -v' and the device's name tell which";
+
 fn trouble(node: &Node, identity: &Identity, role: Role) -> Option<String> {
     if RAW_SENSORS.contains(&identity.driver.as_str()) {
         Some("a sensor without picture processing: use libcamera: (Pi) or csi: (Jetson)".into())
     } else if role == Role::Camera && node.busy() {
-        Some("another program has it; 'fuser -v' and the device's name tell which".into())
+        Some(BUSY.into())
     } else if identity.planes() && !identity.codec() {
         Some("frames in several planes are not read: use pipe: with gst-launch".into())
     } else {

@@ -9,7 +9,7 @@ mod options;
 mod tests;
 
 pub use choose::{Choice, Offer, Rates, Sides, SizeOffer, choose};
-pub(crate) use list::RAW_SENSORS;
+pub(crate) use list::{BUSY, RAW_SENSORS};
 pub use list::{DeviceReport, FormatReport, Role, SizeReport};
 pub use options::CameraOptions;
 

@@ -47,6 +47,15 @@ fn frames_come_and_the_last_words_are_told() {
 }
 
 #[test]
+fn a_password_with_a_quote_is_not_repeated() {
+    let words = ["-c", "echo \"$0: refused\" >&2; exit 3", "rtsp://me:my'own \"secret@camera/x"];
+    let arguments = words.map(OsString::from).to_vec();
+    let launch = Launch { programs: vec!["/bin/sh".into()], arguments, install: "", patience: None };
+    let error = wait(&mut Spawned::start(&launch).unwrap(), &mut Shot::empty()).unwrap_err();
+    assert_eq!(error.to_string(), "sh ended (exit status: 3): rtsp://camera/x: refused");
+}
+
+#[test]
 fn a_missing_program_says_how_to_get_it() {
     let programs = ["/nowhere/rpicam-vid", "/nowhere/libcamera-vid"].map(PathBuf::from).to_vec();
     let launch = Launch { programs, arguments: Vec::new(), install: "sudo apt install rpicam-apps", patience: None };

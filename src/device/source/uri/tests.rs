@@ -48,6 +48,8 @@ fn what_is_no_source_is_refused_with_what_would_be() {
         ("http://", "names no host"),
         ("http:///x", "names no host"),
         ("http://h/a b", "%20"),
+        ("rtsp://me:my secret@h/", "'rtsp://h/'"),
+        ("ftp://me:'my' secret@h/", "'ftp://h/'"),
         ("http://h/a\nb", "%20"),
         ("libcamera:x", "does not number"),
         ("libcamera:4294967296", "does not number"),

@@ -70,6 +70,9 @@ fn permissions_and_other_users_of_a_camera_are_told() {
     says(&made, &asked(), "camera", State::Trouble, &["/dev/video0 may not be used", "usermod -aG video"]);
     made.user(true).file("/proc/612/comm", "motion\n").link("/proc/612/fd/7", "/dev/video0");
     says(&made, &asked(), "camera", State::Warning, &["in use by motion (process 612)", "end it"]);
+    made.file("/proc/612/comm", "upres\n");
+    says(&made, &asked(), "camera", State::Note, &["read by the upres that runs (process 612)"]);
+    made.file("/proc/612/comm", "motion\n");
     made.without("/dev/video0");
     says(&made, &asked(), "camera", State::Trouble, &["not in /dev", "--device"]);
 }

@@ -53,8 +53,10 @@ fn cores_that_are_off_and_slow_frequencies_are_told() {
     let governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
     made.file(governor, "powersave\n");
     says(&made, &asked(), "frequency", State::Warning, &["'powersave'", "schedutil"]);
-    made.file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_driver", "intel_pstate\n");
-    says(&made, &asked(), "frequency", State::Ok, &["powersave"]);
+    for driver in ["intel_pstate\n", "amd-pstate-epp\n"] {
+        made.file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_driver", driver);
+        says(&made, &asked(), "frequency", State::Ok, &["powersave"]);
+    }
     made.file(governor, "schedutil").file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "1000000\n");
     says(&made, &asked(), "frequency", State::Note, &["held below 1000 MHz"]);
     made.file("/sys/devices/system/cpu/online", "0-1,3\n");

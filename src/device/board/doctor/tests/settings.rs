@@ -27,7 +27,7 @@ fn a_token_is_for_those_who_may_know_it() {
         token_file: Some("/etc/upres/token".into()),
         ..asked()
     };
-    says(&made, &open, "token", State::Trouble, &["/etc/upres/token", "openssl"]);
+    says(&made, &open, "token", State::Trouble, &["/etc/upres/token", "(umask 077; openssl"]);
     made.file("/etc/upres/token", "0123456789abcdef\n").mode("/etc/upres/token", 0o644);
     says(&made, &open, "token", State::Warning, &["every user", "chmod o-rwx"]);
     made.mode("/etc/upres/token", 0o640);
@@ -78,6 +78,40 @@ fn what_the_service_keeps_for_itself_is_no_trouble() {
     let elsewhere = Asked { record: Some("/srv/films".into()), ..handed };
     made.folder("/srv/films").mode("/srv", 0o700);
     says(&made, &elsewhere, "disk", State::Trouble, &["/srv/films", "may not look"]);
+}
+
+#[test]
+fn what_the_service_cannot_reach_is_told_though_this_user_can() {
+    let made = pi_4();
+    made.file("/lib/systemd/system/upres-live.service", "[Unit]\n").folder("/home/pi/models").folder("/mnt/usb/films");
+    let own = Asked {
+        configuration: Some(made.tree().path("/etc/upres/live.toml")),
+        source: Some("file:/home/pi/street.mp4".into()),
+        model: Some("/root/mine.onnx".into()),
+        token_file: Some("/etc/upres/token".into()),
+        record: Some("/mnt/usb/films".into()),
+        snapshots: Some("/home/pi/shots".into()),
+        models_dir: Some("/home/pi/models".into()),
+        ..asked()
+    };
+    for hidden in ["street.mp4 (source)", "/root/mine.onnx (model)", "shots (snapshots)", "models (models-dir)"] {
+        says(&made, &own, "service", State::Trouble, &[hidden, "sees nothing", "/etc/upres"]);
+    }
+    says(&made, &own, "service", State::Trouble, &["/mnt/usb/films (record)", "ReadWritePaths=/mnt/usb/films"]);
+    made.file(
+        "/etc/systemd/system/upres-live.service.d/override.conf",
+        "[Service]\nReadWritePaths=/var/tmp /mnt/usb\n",
+    );
+    assert!(!findings(&made, &own, "service").iter().any(|(_, text)| text.contains("/mnt/usb")));
+
+    made.file("/etc/upres/token", "0123456789abcdef\n").mode("/etc/upres/token", 0o600);
+    let handed = "http-token-file = \"/run/credentials/upres-live.service/token\"";
+    says(&made, &own, "token", State::Trouble, &["others than the service", "-m 600", handed]);
+    made.mode("/etc/upres/token", 0o644);
+    says(&made, &own, "token", State::Warning, &["everyone", handed]);
+
+    let by_hand = Asked { configuration: Some("/home/pi/live.toml".into()), ..own };
+    assert!(findings(&made, &by_hand, "service").iter().all(|(state, _)| *state < State::Warning));
 }
 
 #[test]
