@@ -1,6 +1,6 @@
 //! The configuration file, and the token that it names.
 
-use super::sandbox::serves;
+use super::system::serves;
 use super::{Case, Finding};
 use crate::device::sink::http::HttpOptions;
 use std::io::ErrorKind;
@@ -8,8 +8,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What the service reads.
-pub(super) const CONFIGURATION: &str = "/etc/upres/live.toml";
 /// What systemd hands over to the service.
 const CREDENTIALS: &str = "/run/credentials/upres-live.service";
 /// The file of it (`LoadCredential=`).

@@ -1,7 +1,6 @@
 //! Memory that is free, against what live work takes.
 
-use super::configuration::CONFIGURATION;
-use super::system::{unit_changes, unit_file};
+use super::system::{serves, unit_changes, unit_file};
 use super::{Case, Finding};
 use crate::device::tree::Tree;
 
@@ -80,8 +79,7 @@ fn service(case: &Case, need: u64, total: u64) -> Option<Finding> {
     }
     let found = format!("{found}, live work takes about {}", megabytes(need));
     let fix = "sudo systemctl edit upres-live, with the lines [Service] and MemoryMax=1G; or take smaller frames";
-    let own = case.asked.configuration == Some(case.tree.path(CONFIGURATION));
-    let finding = if own { Finding::trouble("memory", found) } else { Finding::warning("memory", found) };
+    let finding = if serves(case) { Finding::trouble("memory", found) } else { Finding::warning("memory", found) };
     Some(finding.fix(fix))
 }
 

@@ -1,20 +1,13 @@
 //! What the service's configuration names, seen with the service's eyes: its unit lets it look at less than the user who asks.
 
-use super::configuration::CONFIGURATION;
 use super::disk::MADE;
-use super::system::{unit_changes, unit_file};
+use super::system::{serves, unit_changes};
 use super::{Case, Finding};
 use crate::device::source::uri::SourceUri;
 use std::path::{Path, PathBuf};
 
 /// Where the service sees nothing at all (`ProtectHome=`).
 const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
-
-/// Whether it is the service that will follow what is asked.
-pub(super) fn serves(case: &Case) -> bool {
-    let configuration = case.asked.configuration.as_ref();
-    configuration.is_some_and(|file| *file == case.tree.path(CONFIGURATION)) && unit_file(case.tree).is_some()
-}
 
 /// Everything that is named and that the service may not look at, or not write.
 pub(super) fn reach(case: &Case) -> Vec<Finding> {

@@ -74,6 +74,8 @@ pub(super) fn programs(case: &Case) -> Vec<Finding> {
 
 /// The service.
 const UNIT: &str = "upres-live.service";
+/// What it reads.
+const CONFIGURATION: &str = "/etc/upres/live.toml";
 /// Where units stand; the first counts.
 const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
@@ -81,6 +83,11 @@ const UNITS: [&str; 4] =
 /// The service's file, where it is installed.
 pub(super) fn unit_file(tree: &Tree) -> Option<String> {
     UNITS.iter().map(|folder| format!("{folder}/{UNIT}")).find(|file| tree.exists(file))
+}
+
+/// Whether it is the service that will follow what is asked.
+pub(super) fn serves(case: &Case) -> bool {
+    case.asked.configuration == Some(case.tree.path(CONFIGURATION)) && unit_file(case.tree).is_some()
 }
 
 /// Files with changes to the service, in the order in which they are read.
