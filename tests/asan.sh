@@ -11,7 +11,9 @@ if ! ls "$library"/*rt.asan.a >/dev/null 2>&1; then
     exit
 fi
 # With a target named, build scripts and macros are built without the sanitizer.
-export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=target-asan
+# Checked by calls where a function touches memory often, as the kernels do: else their compilation takes minutes.
+export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=target-asan
+export RUSTFLAGS="-Zsanitizer=address -Cllvm-args=-asan-instrumentation-with-call-threshold=200"
 export ASAN_OPTIONS=detect_leaks=0
 tests() { # ARGUMENTS OF THE TESTS…
     cargo test --release --target "$triple" --no-default-features --lib --config 'profile.release.opt-level=1' --config 'profile.release.lto="off"' \
