@@ -53,6 +53,14 @@ build() {
     bash board/cross.sh build "$1" --profile=dist | tail -1
 }
 
+# What runs programs of that architecture where this machine cannot.
+emulator() {
+    case $1 in
+    arm64) echo "qemu-aarch64-static -L /usr/aarch64-linux-gnu" ;;
+    armhf) echo "qemu-arm-static -L /usr/arm-linux-gnueabihf" ;;
+    esac
+}
+
 archive() {
     local arch=$1 path=$2 pages=$3 notices=$4 name
     name=upres-$version-$(target "$arch")
@@ -88,7 +96,7 @@ make() {
     done
     for each in "${program[@]}"; do
         local arch=${each%%=*} path=${each#*=}
-        sh board/pages.sh "${native:-$path}" "$work/pages"
+        UPRES_RUNNER=$([ -n "$native" ] || emulator "$arch") sh board/pages.sh "${native:-$path}" "$work/pages"
         python3 board/sbom.py notices "$(target "$arch")" >"$work/notices"
         python3 board/sbom.py bom "$(target "$arch")" "$path" >"$out/upres-$version-$(target "$arch").cdx.json"
         archive "$arch" "$path" "$work/pages" "$work/notices"
