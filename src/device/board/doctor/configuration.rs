@@ -53,18 +53,11 @@ fn token_file(case: &Case, file: &Path) -> Option<Finding> {
             return Some(Finding::trouble("token", format!("{shown} is not there")).fix(fix));
         }
     };
-    // Its user is another at each start, and in these groups.
-    let groups = ["video", "render", "spi", "gpio"];
-    let for_it = |place: &Path| case.tree.group(place).is_some_and(|group| groups.contains(&group.as_str()));
-    let open = metadata.mode() & 0o004 != 0;
-    if own.is_none() && serves(case) && (open || metadata.mode() & 0o040 == 0 || !for_it(place)) {
-        let found =
-            format!("{shown} can be read by {} the service", if open { "everyone, not just" } else { "others than" });
-        let fix = format!(
-            "sudo install -m 600 {shown} {TOKEN} (if it is not that very file; then sudo chmod 600 {TOKEN}), write http-token-file = \
-             \"{CREDENTIALS}/token\", and: sudo systemctl restart upres-live"
-        );
-        return Some(if open { Finding::warning("token", found) } else { Finding::trouble("token", found) }.fix(fix));
+    if own.is_none()
+        && serves(case)
+        && let Some(finding) = not_handed_over(case, file, metadata.mode())
+    {
+        return Some(finding);
     }
     if metadata.mode() & 0o007 != 0 {
         return Some(
@@ -73,6 +66,27 @@ fn token_file(case: &Case, file: &Path) -> Option<Finding> {
         );
     }
     own.map(|_| Finding::note("token", format!("{shown} is handed over by systemd where the service runs")))
+}
+
+/// What there is to say of a token that the service is to read by itself.
+fn not_handed_over(case: &Case, file: &Path, mode: u32) -> Option<Finding> {
+    // Its user is another at each start, and in these groups (`SupplementaryGroups=`).
+    let groups = ["video", "render", "spi", "gpio"];
+    let shown = file.display();
+    let finding = if mode & 0o004 != 0 {
+        Finding::warning("token", format!("{shown} can be read by every user of this machine"))
+    } else if mode & 0o040 == 0 || !case.tree.group(file).is_some_and(|group| groups.contains(&group.as_str())) {
+        Finding::trouble("token", format!("{shown} cannot be read by the service"))
+    } else {
+        return None;
+    };
+    let keep = if file == Path::new(TOKEN) {
+        format!("sudo chmod 600 {TOKEN}")
+    } else {
+        format!("sudo install -m 600 {shown} {TOKEN}")
+    };
+    let write = format!("http-token-file = \"{CREDENTIALS}/token\"");
+    Some(finding.fix(format!("{keep}; write {write} into the configuration; sudo systemctl restart upres-live")))
 }
 
 /// Whether the page may be served at `address`.

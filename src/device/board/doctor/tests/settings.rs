@@ -87,14 +87,14 @@ fn what_the_service_cannot_reach_is_told_though_this_user_can() {
     let own = Asked {
         configuration: Some(made.tree().path("/etc/upres/live.toml")),
         source: Some("file:/home/pi/street.mp4".into()),
-        model: Some("/root/mine.onnx".into()),
+        model: Some("/home/pi/mine.onnx".into()),
         token_file: Some("/etc/upres/token".into()),
         record: Some("/mnt/usb/films".into()),
         snapshots: Some("/home/pi/shots".into()),
         models_dir: Some("/home/pi/models".into()),
         ..asked()
     };
-    for hidden in ["street.mp4 (source)", "/root/mine.onnx (model)", "shots (snapshots)", "models (models-dir)"] {
+    for hidden in ["street.mp4 (source)", "mine.onnx (model)", "shots (snapshots)", "models (models-dir)"] {
         says(&made, &own, "service", State::Trouble, &[hidden, "sees nothing", "/etc/upres"]);
     }
     says(&made, &own, "service", State::Trouble, &["/mnt/usb/films (record)", "ReadWritePaths=/mnt/usb/films"]);
@@ -106,9 +106,15 @@ fn what_the_service_cannot_reach_is_told_though_this_user_can() {
 
     made.file("/etc/upres/token", "0123456789abcdef\n").mode("/etc/upres/token", 0o600);
     let handed = "http-token-file = \"/run/credentials/upres-live.service/token\"";
-    says(&made, &own, "token", State::Trouble, &["others than the service", "-m 600", handed]);
+    says(
+        &made,
+        &own,
+        "token",
+        State::Trouble,
+        &["cannot be read by the service", "chmod 600 /etc/upres/token", handed],
+    );
     made.mode("/etc/upres/token", 0o644);
-    says(&made, &own, "token", State::Warning, &["everyone", handed]);
+    says(&made, &own, "token", State::Warning, &["every user", handed]);
 
     let by_hand = Asked { configuration: Some("/home/pi/live.toml".into()), ..own };
     assert!(findings(&made, &by_hand, "service").iter().all(|(state, _)| *state < State::Warning));
